@@ -10,7 +10,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-
 #include "lib/base/error_detail.pb.h"
 
 namespace containerkit {
@@ -120,30 +119,26 @@ absl::Status SyscallError(int os_errno, absl::string_view operation,
 
 absl::Status InvalidArgument(Reason reason, absl::string_view operation,
                              absl::string_view message) {
-  return MakeError(
-      absl::StatusCode::kInvalidArgument, message,
-      {.reason = reason, .operation = std::string(operation)});
+  return MakeError(absl::StatusCode::kInvalidArgument, message,
+                   {.reason = reason, .operation = std::string(operation)});
 }
 
 absl::Status NotFound(Reason reason, absl::string_view operation,
                       absl::string_view message) {
-  return MakeError(
-      absl::StatusCode::kNotFound, message,
-      {.reason = reason, .operation = std::string(operation)});
+  return MakeError(absl::StatusCode::kNotFound, message,
+                   {.reason = reason, .operation = std::string(operation)});
 }
 
 absl::Status FailedPrecondition(Reason reason, absl::string_view operation,
                                 absl::string_view message) {
-  return MakeError(
-      absl::StatusCode::kFailedPrecondition, message,
-      {.reason = reason, .operation = std::string(operation)});
+  return MakeError(absl::StatusCode::kFailedPrecondition, message,
+                   {.reason = reason, .operation = std::string(operation)});
 }
 
 absl::Status Unimplemented(Reason reason, absl::string_view operation,
                            absl::string_view message) {
-  return MakeError(
-      absl::StatusCode::kUnimplemented, message,
-      {.reason = reason, .operation = std::string(operation)});
+  return MakeError(absl::StatusCode::kUnimplemented, message,
+                   {.reason = reason, .operation = std::string(operation)});
 }
 
 absl::Status InternalError(absl::string_view operation,
@@ -157,10 +152,9 @@ absl::Status Prefix(const absl::Status& status, absl::string_view prefix) {
   if (status.ok() || prefix.empty()) return status;
   absl::Status prefixed(status.code(),
                         absl::StrCat(prefix, ": ", status.message()));
-  status.ForEachPayload(
-      [&](absl::string_view url, const absl::Cord& payload) {
-        prefixed.SetPayload(url, payload);
-      });
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    prefixed.SetPayload(url, payload);
+  });
   return prefixed;
 }
 
@@ -179,12 +173,11 @@ absl::Status WithObject(const absl::Status& status, absl::string_view kind,
 absl::Status FirstError(absl::Status first, const absl::Status& later) {
   if (first.ok()) return later;
   if (later.ok()) return first;
-  absl::Status both(first.code(), absl::StrCat(first.message(), "; also: ",
-                                               later.message()));
-  first.ForEachPayload(
-      [&](absl::string_view url, const absl::Cord& payload) {
-        both.SetPayload(url, payload);
-      });
+  absl::Status both(first.code(),
+                    absl::StrCat(first.message(), "; also: ", later.message()));
+  first.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    both.SetPayload(url, payload);
+  });
   return both;
 }
 

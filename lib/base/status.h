@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-
 #include "containerkit/status.h"
 
 namespace containerkit {
@@ -83,22 +82,22 @@ class StatusPrefixer {
 }  // namespace internal
 
 // CK_RETURN_IF_ERROR(expr) << "prefix " << name;
-#define CK_RETURN_IF_ERROR(expr)                                         \
-  if (auto ck_status_ = (expr); ck_status_.ok()) {                       \
-  } else                                                                 \
+#define CK_RETURN_IF_ERROR(expr)                   \
+  if (auto ck_status_ = (expr); ck_status_.ok()) { \
+  } else                                           \
     return ::containerkit::internal::StatusPrefixer(std::move(ck_status_))
 
 // CK_ASSIGN_OR_RETURN(lhs, expr [, prefix...]); the prefix is StrCat'ed.
-#define CK_ASSIGN_OR_RETURN(lhs, expr, ...)                              \
+#define CK_ASSIGN_OR_RETURN(lhs, expr, ...)                                \
   CK_ASSIGN_OR_RETURN_IMPL_(CK_CONCAT_(ck_statusor_, __LINE__), lhs, expr, \
                             ##__VA_ARGS__)
 #define CK_CONCAT_INNER_(a, b) a##b
 #define CK_CONCAT_(a, b) CK_CONCAT_INNER_(a, b)
-#define CK_ASSIGN_OR_RETURN_IMPL_(tmp, lhs, expr, ...)                   \
-  auto tmp = (expr);                                                     \
-  if (!tmp.ok())                                                         \
-    return ::containerkit::Prefix(tmp.status(),                          \
-                                  ::absl::StrCat("", ##__VA_ARGS__));    \
+#define CK_ASSIGN_OR_RETURN_IMPL_(tmp, lhs, expr, ...)                \
+  auto tmp = (expr);                                                  \
+  if (!tmp.ok())                                                      \
+    return ::containerkit::Prefix(tmp.status(),                       \
+                                  ::absl::StrCat("", ##__VA_ARGS__)); \
   lhs = *std::move(tmp)
 
 }  // namespace containerkit
