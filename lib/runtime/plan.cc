@@ -72,7 +72,7 @@ std::string Shown(absl::string_view value) {
   return value.size() > kLongest ? absl::StrCat(text, "...") : text;
 }
 
-std::string Shown(const Field& field) {
+std::string ShownField(const Field& field) {
   if (const auto* number = std::get_if<uint64_t>(&field)) {
     return *number < 4096 ? absl::StrCat(*number)
                           : absl::StrCat("0x", absl::Hex(*number));
@@ -129,7 +129,7 @@ std::string LaunchPlan::Describe() const {
     for (size_t f = 0; f < step.fields.size(); ++f) {
       const absl::string_view name =
           f < names.size() ? names[f].substr(2) : "?";
-      absl::StrAppend(&out, " ", name, "=", Shown(step.fields[f]));
+      absl::StrAppend(&out, " ", name, "=", ShownField(step.fields[f]));
     }
     out.push_back('\n');
   }
