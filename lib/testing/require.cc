@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 
 namespace containerkit::testing {
 namespace {
@@ -20,7 +21,7 @@ bool InPath(const std::string& program) {
   const char* path = getenv("PATH");
   const std::string dirs =
       absl::StrCat(path == nullptr ? "" : path, ":/usr/sbin:/sbin");
-  for (const std::string& dir : absl::StrSplit(dirs, ':')) {
+  for (const absl::string_view dir : absl::StrSplit(dirs, ':')) {
     if (access(absl::StrCat(dir, "/", program).c_str(), X_OK) == 0) return true;
   }
   return false;
@@ -76,7 +77,7 @@ std::string Lacks(const std::string& capability) {
 bool MustHave(const std::string& capability) {
   const char* list = getenv("CK_MUST_HAVE");
   if (list == nullptr) return false;
-  for (const std::string& name : absl::StrSplit(list, ',')) {
+  for (const absl::string_view name : absl::StrSplit(list, ',')) {
     if (name == capability) return true;
   }
   return false;
