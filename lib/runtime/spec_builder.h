@@ -1,0 +1,115 @@
+// ContainerConfig + the image's config -> a runtime spec, with Docker's
+// defaults and merge rules. Pure: whoever calls has read the image's files.
+#ifndef CONTAINERKIT_LIB_RUNTIME_SPEC_BUILDER_H_
+#define CONTAINERKIT_LIB_RUNTIME_SPEC_BUILDER_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/oci/image_config.h"
+#include "lib/oci/runtime_spec.h"
+#include "lib/runtime/container_config.h"
+#include "lib/runtime/host_facts.h"
+
+namespace containerkit::runtime {
+
+// What the builder cannot know from the two configs.
+struct SpecInputs {
+  std::string id;         // 64 hex digits
+  std::string root_path;  // where the root file system will be attached
+  // Text of the image's files; nullopt: there is no such file. They are only
+  // needed when `user` or `group_add` is set (see NeedsUserFiles()).
+  std::optional<std::string> passwd;
+  std::optional<std::string> group;
+  // Host files that are bound over /etc/hostname, /etc/hosts and
+  // /etc/resolv.conf; empty: not bound.
+  std::string hostname_path;
+  std::string hosts_path;
+  std::string resolv_conf_path;
+  // Namespaces to join, for NamespaceChoice::kContainer: "/proc/PID/ns/net".
+  std::string network_namespace_path;
+  std::string pid_namespace_path;
+  std::string ipc_namespace_path;
+  std::string uts_namespace_path;
+  std::string cgroup_namespace_path;
+  std::string user_namespace_path;
+  // ipc kShareable and kContainer: the host directory that is /dev/shm.
+  // Empty: a tmpfs of the container's own.
+  std::string shm_path;
+  // Hostname of the container joined by `uts` or `network`; our own for
+  // kHost.
+  std::string joined_hostname;
+  // The nodes behind --device, in that order (ResolveDevices() in
+  // host_devices.h); for a privileged container also all of the host's /dev.
+  std::vector<oci::Device> devices;
+  std::vector<sys::CgroupDeviceRule> device_rules;
+  // major:minor of the devices that `resources` names by path.
+  struct BlockDevice {
+    std::string path;
+    int64_t major = 0;
+    int64_t minor = 0;
+  };
+  std::vector<BlockDevice> block_devices;
+  std::string cgroups_path;  // as oci::LinuxConfig::cgroups_path
+};
+
+struct BuiltSpec {
+  oci::RuntimeSpec spec;
+  // Kept apart from the spec: what the monitor and the engine need.
+  int stop_signal = 15;
+  bool init = false;
+  // What was asked for and cannot be had here, one sentence each.
+  std::vector<std::string> warnings;
+};
+
+// True if building needs SpecInputs::passwd and group.
+bool NeedsUserFiles(const ContainerConfig& config,
+                    const oci::ImageRunConfig& image);
+
+// Builds the spec. Seccomp's default profile stays a reference
+// (oci::Seccomp::builtin_profile), so nothing of it is copied per container.
+//
+// Trust: `image` and the user files come from strangers; control characters
+// in what reaches generated files, and users that do not exist, are refused.
+// Errors: INVALID_ARGUMENT with kCommandMissing, kInvalidArgument,
+//         kCapabilityUnknown, kSysctlRefused, kRlimitRefused, kDeviceInvalid,
+//         kSeccompInvalid, kIdMapInvalid, kUnsupportedOption;
+//         NOT_FOUND with kUserNotFound, kGroupNotFound.
+absl::StatusOr<BuiltSpec> BuildSpec(const ContainerConfig& config,
+                                    const oci::ImageRunConfig& image,
+                                    const HostFacts& facts,
+                                    const SpecInputs& inputs);
+
+// Docker's merge of entrypoint and command.
+// Errors: INVALID_ARGUMENT / kCommandMissing when nothing is left.
+absl::StatusOr<std::vector<std::string>> MergeCommand(
+    const ContainerConfig& config, const oci::ImageRunConfig& image);
+
+// What `exec` in a container says.
+struct ExecConfig {
+  std::vector<std::string> args;
+  std::vector<std::string> env;  // over the container's
+  std::string user;              // empty: the container's
+  std::string working_dir;       // empty: the container's
+  bool tty = false;
+  bool privileged = false;
+};
+
+// The process of an exec, from the container's own process.
+//
+// Trust: `passwd` and `group` as in SpecInputs.
+// Errors: as BuildSpec().
+absl::StatusOr<oci::Process> BuildExecProcess(
+    const ExecConfig& exec, const oci::Process& container,
+    const std::optional<std::string>& passwd,
+    const std::optional<std::string>& group, const HostFacts& facts);
+
+// A stop signal's number: "SIGTERM", "TERM", "sigterm", "15", "RTMIN+3".
+// Errors: INVALID_ARGUMENT / kInvalidArgument.
+absl::StatusOr<int> ParseSignal(absl::string_view text);
+
+}  // namespace containerkit::runtime
+
+#endif  // CONTAINERKIT_LIB_RUNTIME_SPEC_BUILDER_H_
