@@ -4,7 +4,7 @@
 //   auto image = engine->images().Pull("docker.io/library/alpine");
 //   containerkit::ContainerConfig config;
 //   config.image = "alpine";
-//   config.command = {"echo", "hello"};
+//   config.cmd = {{"echo", "hello"}};
 //   auto container = engine->Create(config);
 //   container->Start();
 //   container->Wait();
