@@ -1,0 +1,72 @@
+#include "lib/base/cancel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/base/unique_fd.h"
+
+namespace containerkit {
+
+struct CancelToken::State {
+  std::atomic<bool> cancelled{false};
+  UniqueFd event{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
+CancelToken::CancelToken() : state_(std::make_shared<State>()) {}
+
+// Signal handlers come here: only a lock-free store and write(2).
+void CancelToken::Cancel() const noexcept {
+  if (state_ == nullptr) return;
+  state_->cancelled.store(true, std::memory_order_release);
+  if (!state_->event.ok()) return;
+  const int saved = errno;
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then it is readable anyway.
+  [[maybe_unused]] const ssize_t n =
+      write(state_->event.get(), &one, sizeof one);
+  errno = saved;
+}
+
+bool CancelToken::cancelled() const noexcept {
+  return state_ != nullptr && state_->cancelled.load(std::memory_order_acquire);
+}
+
+int CancelToken::fd() const noexcept {
+  return state_ == nullptr ? -1 : state_->event.get();
+}
+
+absl::Status CheckCancelled(const CancelToken& cancel,
+                            absl::string_view operation) {
+  if (!cancel.cancelled()) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kCancelled, "cancelled by the caller",
+      {.reason = Reason::kCancelled, .operation = std::string(operation)});
+}
+
+absl::Status CancellableSleep(const CancelToken& cancel,
+                              absl::Duration duration,
+                              absl::string_view operation) {
+  const absl::Time end = absl::Now() + std::min(duration, absl::Hours(24));
+  while (!cancel.cancelled()) {
+    absl::Duration left = end - absl::Now();
+    if (left <= absl::ZeroDuration()) return absl::OkStatus();
+    if (cancel.fd() < 0) left = std::min(left, absl::Milliseconds(100));
+    pollfd event = {.fd = cancel.fd(), .events = POLLIN, .revents = 0};
+    const int64_t ms = absl::ToInt64Milliseconds(left) + 1;
+    poll(&event, 1, static_cast<int>(ms));
+  }
+  return CheckCancelled(cancel, operation);
+}
+
+}  // namespace containerkit

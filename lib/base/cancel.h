@@ -1,0 +1,25 @@
+// What blocking code does with a CancelToken.
+#ifndef CONTAINERKIT_LIB_BASE_CANCEL_H_
+#define CONTAINERKIT_LIB_BASE_CANCEL_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "containerkit/cancel.h"
+
+namespace containerkit {
+
+// OK, or CANCELLED / kCancelled once the token is cancelled.
+absl::Status CheckCancelled(const CancelToken& cancel,
+                            absl::string_view operation);
+
+// Waits for `duration` (at most a day), or until the token is cancelled.
+//
+// Errors: CANCELLED / kCancelled.
+absl::Status CancellableSleep(const CancelToken& cancel,
+                              absl::Duration duration,
+                              absl::string_view operation);
+
+}  // namespace containerkit
+
+#endif  // CONTAINERKIT_LIB_BASE_CANCEL_H_
