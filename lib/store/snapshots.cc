@@ -1,0 +1,124 @@
+#include "lib/store/snapshots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status.h"
+#include "lib/sys/file_util.h"
+
+namespace containerkit::store {
+namespace {
+
+constexpr char kPrepare[] = "store.prepare_snapshot";
+
+absl::Status CheckId(absl::string_view id) {
+  bool safe = !id.empty() && id.size() <= 128 && id[0] != '.';
+  for (const char c : id) {
+    safe = safe && (absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                    c == '_' || c == '-' || c == '.');
+  }
+  if (safe) return absl::OkStatus();
+  return InvalidArgument(Reason::kInvalidArgument, kPrepare,
+                         "container id is not fit for a file name");
+}
+
+// Gives a new upper directory the attributes that the merged root had.
+absl::Status MatchRoot(int upper_fd, int root_fd, const std::string& lower) {
+  struct stat info;
+  if (fstatat(root_fd, lower.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT) {
+      return SyscallError(errno, kPrepare, "fstatat", lower);
+    }
+    return MakeError(absl::StatusCode::kNotFound,
+                     absl::StrCat("layer is not unpacked: ", lower),
+                     {.reason = Reason::kLayerNotFound,
+                      .operation = kPrepare,
+                      .object_kind = "layer",
+                      .object_id = lower,
+                      .path = lower});
+  }
+  if ((info.st_uid != geteuid() || info.st_gid != getegid()) &&
+      fchown(upper_fd, info.st_uid, info.st_gid) != 0) {
+    return SyscallError(errno, kPrepare, "fchown", "upper");
+  }
+  if (fchmod(upper_fd, info.st_mode & 07777) != 0) {
+    return SyscallError(errno, kPrepare, "fchmod", "upper");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<std::string> Snapshots::LowerPaths(
+    absl::Span<const Digest> diff_ids) const {
+  std::vector<std::string> paths;
+  paths.reserve(diff_ids.size());
+  for (auto it = diff_ids.rbegin(); it != diff_ids.rend(); ++it) {
+    paths.push_back(
+        absl::StrCat(layout_->root(), "/", Layout::LayerPath(*it), "/fs"));
+  }
+  if (paths.empty()) paths.push_back(absl::StrCat(layout_->root(), "/empty"));
+  return paths;
+}
+
+absl::StatusOr<std::string> Snapshots::DirPath(
+    absl::string_view container_id) const {
+  CK_RETURN_IF_ERROR(CheckId(container_id));
+  return absl::StrCat(layout_->root(), "/containers/", container_id);
+}
+
+absl::StatusOr<Snapshot> Snapshots::Paths(
+    absl::string_view container_id, absl::Span<const Digest> diff_ids) const {
+  CK_ASSIGN_OR_RETURN(const std::string dir, DirPath(container_id));
+  return Snapshot{.lower_paths = LowerPaths(diff_ids),
+                  .upper_path = absl::StrCat(dir, "/upper"),
+                  .work_path = absl::StrCat(dir, "/work")};
+}
+
+absl::StatusOr<UniqueFd> Snapshots::OpenDir(
+    absl::string_view container_id) const {
+  CK_RETURN_IF_ERROR(layout_->CheckProcess());
+  CK_RETURN_IF_ERROR(CheckId(container_id));
+  const std::string id(container_id);
+  CK_RETURN_IF_ERROR(
+      sys::MakeDirAt(layout_->containers_fd(), id, 0700).status());
+  return sys::OpenAt(layout_->containers_fd(), id,
+                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+absl::StatusOr<Snapshot> Snapshots::Prepare(
+    absl::string_view container_id, absl::Span<const Digest> diff_ids) const {
+  CK_ASSIGN_OR_RETURN(Snapshot snapshot, Paths(container_id, diff_ids));
+  CK_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(container_id));
+  CK_RETURN_IF_ERROR(sys::MakeDirAt(dir.get(), "work", 0700).status());
+  CK_ASSIGN_OR_RETURN(const bool made,
+                      sys::MakeDirAt(dir.get(), "upper", 0755));
+  if (!made || diff_ids.empty()) return snapshot;
+  CK_ASSIGN_OR_RETURN(
+      const UniqueFd upper,
+      sys::OpenAt(dir.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  CK_RETURN_IF_ERROR(
+      MatchRoot(upper.get(), layout_->root_fd(),
+                absl::StrCat(Layout::LayerPath(diff_ids.back()), "/fs")))
+      << "prepare snapshot " << container_id;
+  return snapshot;
+}
+
+absl::Status Snapshots::Remove(absl::string_view container_id) const {
+  CK_RETURN_IF_ERROR(layout_->CheckProcess());
+  CK_RETURN_IF_ERROR(CheckId(container_id));
+  return layout_
+      ->MoveToTrash(layout_->containers_fd(), std::string(container_id))
+      .status();
+}
+
+}  // namespace containerkit::store

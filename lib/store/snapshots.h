@@ -1,0 +1,65 @@
+// Snapshots: the writable directories of containers over read-only layers.
+#ifndef CONTAINERKIT_LIB_STORE_SNAPSHOTS_H_
+#define CONTAINERKIT_LIB_STORE_SNAPSHOTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "lib/base/digest.h"
+#include "lib/base/unique_fd.h"
+#include "lib/store/layout.h"
+
+namespace containerkit::store {
+
+// What an overlay mount of a container is made of; absolute paths. The mount
+// itself is the runtime's. A path may hold any byte but NUL: give each to
+// fsconfig(2) on its own ("lowerdir+"), never joined into an option text.
+struct Snapshot {
+  // Top first; at least one (an empty directory for an image of no layers).
+  std::vector<std::string> lower_paths;
+  std::string upper_path;
+  std::string work_path;
+};
+
+// Thread-safe. Must not outlive its Layout.
+class Snapshots {
+ public:
+  explicit Snapshots(const Layout* layout) : layout_(layout) {}
+
+  // Makes containers/<id>/{upper,work} where they are missing. The upper root
+  // gets mode and owner of the topmost layer's root. Call it after the
+  // container's row is committed: a directory without a row is garbage.
+  // `diff_ids`: base first, as an image config has them.
+  //
+  // Errors: INVALID_ARGUMENT / kInvalidArgument for an unsafe id; NOT_FOUND /
+  //         kLayerNotFound for a layer that is not unpacked; as mkdir(2).
+  absl::StatusOr<Snapshot> Prepare(absl::string_view container_id,
+                                   absl::Span<const Digest> diff_ids) const;
+
+  // The same paths without making or checking anything.
+  absl::StatusOr<Snapshot> Paths(absl::string_view container_id,
+                                 absl::Span<const Digest> diff_ids) const;
+
+  // Lower directories alone, top first, for a read-only view of an image.
+  std::vector<std::string> LowerPaths(absl::Span<const Digest> diff_ids) const;
+
+  // containers/<id>, made when it is missing (0700): also for the caller's
+  // own files of the container.
+  absl::StatusOr<UniqueFd> OpenDir(absl::string_view container_id) const;
+  absl::StatusOr<std::string> DirPath(absl::string_view container_id) const;
+
+  // Takes the container's directory away at once (one rename); the bytes are
+  // freed by Layout::EmptyTrash(), by whoever calls it. OK when there is none.
+  absl::Status Remove(absl::string_view container_id) const;
+
+ private:
+  const Layout* layout_;
+};
+
+}  // namespace containerkit::store
+
+#endif  // CONTAINERKIT_LIB_STORE_SNAPSHOTS_H_
