@@ -34,8 +34,12 @@ struct CgroupSettings {
   bool disabled = false;
   // Used when spec.linux.cgroupsPath is empty.
   std::string default_path;
-  // Failures to make cgroups and to set limits are not errors (rootless).
+  // Without a usable hierarchy, and where limits cannot be set, the container
+  // runs without them (rootless).
   bool optional = false;
+  // Also make directories in hierarchies that limit nothing: name=systemd,
+  // and v2 in hybrid mode.
+  bool all_hierarchies = false;
 };
 
 struct PlanOptions {
@@ -43,16 +47,17 @@ struct PlanOptions {
   CgroupSettings cgroup;
   // Directory that relative paths of the spec count from.
   std::string bundle;
-  // The state document that hooks and the seccomp agent get is
-  // state_head + pid + state_tail. `status_tails` differ per hook kind only
-  // in the status word, so the planner is given one pair for each word.
+  // The state document (runtime-spec "State") that hooks and the seccomp
+  // agent get: head, the pid in decimal, tail; one for each status that it
+  // can have here. May be empty when the spec has no hooks.
   std::string creating_state_head, creating_state_tail;
   std::string created_state_head, created_state_tail;
-  std::string running_state_head, running_state_tail;
   // The fifo that `start` opens; empty: the program runs at once.
   std::string exec_fifo;
   // A reaping pid 1 before the program.
   bool init = false;
+  // A missing working directory is made.
+  bool create_cwd = true;
   // --no-pivot.
   bool no_pivot = false;
   // Descriptors 3.. that the program keeps.
@@ -75,11 +80,12 @@ struct PlannedLaunch {
   bool pid_private = false;
   bool terminal = false;
   uint32_t rows = 0, columns = 0;
-  // poststop hooks are the caller's business.
+  // What was asked for and is left out, one sentence each.
   std::vector<std::string> warnings;
 };
 
-// Makes the plan of `create`.
+// Makes the plan of `create`. Prestart, createRuntime, createContainer and
+// startContainer hooks are in it; poststart and poststop are the caller's.
 //
 // Trust: `spec` may come from a hostile bundle: everything in it is checked
 // here or is resolved inside the root by the helper.
