@@ -1,0 +1,58 @@
+#include "examples/cli/context.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "examples/cli/output.h"
+
+namespace containerkit::cli {
+namespace {
+
+LogLevel LevelFromName(absl::string_view name, bool debug) {
+  if (debug || name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "error" || name == "fatal") return LogLevel::kError;
+  return LogLevel::kWarning;
+}
+
+absl::string_view LevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "DEBU";
+    case LogLevel::kInfo:
+      return "INFO";
+    case LogLevel::kWarning:
+      return "WARN";
+    case LogLevel::kError:
+      return "ERRO";
+  }
+  return "INFO";
+}
+
+}  // namespace
+
+absl::StatusOr<Engine> Context::OpenEngine() const {
+  Engine::Options options = Engine::Options::FromEnvironment();
+  if (!globals_.root.empty()) options.root = globals_.root;
+  if (!globals_.config.empty()) {
+    options.docker_config = absl::StrCat(globals_.config, "/config.json");
+  }
+  if (!globals_.certs_dir.empty()) options.certs_dir = globals_.certs_dir;
+  options.insecure_registries.insert(options.insecure_registries.end(),
+                                     globals_.insecure_registries.begin(),
+                                     globals_.insecure_registries.end());
+  options.registry_mirrors.insert(options.registry_mirrors.end(),
+                                  globals_.registry_mirrors.begin(),
+                                  globals_.registry_mirrors.end());
+  const LogLevel least = LevelFromName(globals_.log_level, globals_.debug);
+  options.log_sink = [least](LogLevel level, absl::string_view message) {
+    if (level < least) return;
+    PrintErr(absl::StrCat(LevelName(level), " ", Printable(message), "\n"));
+  };
+  return Engine::Open(options);
+}
+
+void Context::PrintError(const absl::Status& status) const {
+  PrintErr(ErrorText(status, globals_.debug));
+}
+
+}  // namespace containerkit::cli
