@@ -1,6 +1,7 @@
 #include "lib/store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lib/base/status.h"
 #include "lib/store/temp_entry.h"
@@ -108,6 +110,26 @@ absl::Status Store::Reconcile() {
   CK_RETURN_IF_ERROR(RemoveDeadLeases(*layout_, *metadata_).status());
   CK_RETURN_IF_ERROR(DropUnsyncedLayers(*layout_, *metadata_));
   return layout_->EmptyTrash(kOpenBudget).status();
+}
+
+absl::StatusOr<LayerRecord> Store::FindLayer(const Digest& diff_id) {
+  absl::StatusOr<LayerRecord> layer;
+  CK_RETURN_IF_ERROR(Read([&](const Txn& txn) {
+    layer = txn.GetLayer(diff_id);
+    return layer.status();
+  }));
+  if (faccessat(layout_->layers_fd(diff_id.algorithm()),
+                std::string(diff_id.hex()).c_str(), F_OK, 0) == 0) {
+    return layer;
+  }
+  return MakeError(
+      absl::StatusCode::kNotFound,
+      absl::StrCat("layer has lost its directory: ", diff_id.str()),
+      {.reason = Reason::kLayerNotFound,
+       .operation = "store.layer",
+       .object_kind = "layer",
+       .object_id = diff_id.str(),
+       .hint = "pull the image again"});
 }
 
 absl::Status Store::SyncLayers() {

@@ -77,6 +77,12 @@ class Store {
   const BlobStore& blobs() const { return blobs_; }
   const Snapshots& snapshots() const { return snapshots_; }
 
+  // An unpacked layer, its directory there. Call Lease::Protect() first where
+  // it matters that it stays.
+  //
+  // Errors: NOT_FOUND / kLayerNotFound.
+  absl::StatusOr<LayerRecord> FindLayer(const Digest& diff_id);
+
   // Puts layers that were unpacked without waiting for the disk on the disk:
   // one syncfs(2), then they are marked as such. A pull calls it once, before
   // the transaction that adds the image. Does nothing unless `durable`.

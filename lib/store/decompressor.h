@@ -1,0 +1,49 @@
+// gzip, zstd or nothing, as a stream.
+#ifndef CONTAINERKIT_LIB_STORE_DECOMPRESSOR_H_
+#define CONTAINERKIT_LIB_STORE_DECOMPRESSOR_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace containerkit::store {
+
+enum class Compression { kNone, kGzip, kZstd };
+
+// What a stream is compressed with, by its first bytes (four are enough; with
+// fewer the answer is kNone).
+Compression DetectCompression(absl::string_view head);
+
+// Memory is bounded: 128 MiB of window for zstd (what `zstd -d` allows), less
+// than 100 KiB for gzip (ISA-L).
+//
+// One thread at a time.
+class Decompressor {
+ public:
+  static absl::StatusOr<std::unique_ptr<Decompressor>> Create(
+      Compression compression);
+  virtual ~Decompressor() = default;
+
+  // Takes from the front of `input` and writes up to `capacity` bytes to
+  // `output`; returns how many. All of `input` is taken unless the output
+  // filled up. Concatenated members and frames are one stream; zero bytes
+  // after the last gzip member are ignored.
+  //
+  // Trust: `input` may be anything. Nothing limits how much comes out: that is
+  // the caller's.
+  // Errors: DATA_LOSS / kArchiveCorrupt.
+  virtual absl::StatusOr<size_t> Run(absl::string_view& input, char* output,
+                                     size_t capacity) = 0;
+
+  // To be called when there is no more input.
+  //
+  // Errors: DATA_LOSS / kArchiveCorrupt for a stream that is cut off.
+  virtual absl::Status Finish() = 0;
+};
+
+}  // namespace containerkit::store
+
+#endif  // CONTAINERKIT_LIB_STORE_DECOMPRESSOR_H_

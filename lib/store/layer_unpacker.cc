@@ -1,0 +1,401 @@
+#include "lib/store/layer_unpacker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/store/bounded_queue.h"
+#include "lib/store/tar_reader.h"
+#include "lib/store/temp_entry.h"
+#include "lib/sys/file_util.h"
+#include "lib/sys/root_dir.h"
+
+namespace containerkit::store {
+namespace {
+
+constexpr char kOperation[] = "store.unpack";
+// Compressed input is handed over in pieces of this size ...
+constexpr size_t kChunkBytes = 256 << 10;
+constexpr size_t kChunks = 8;
+// ... and tar data in these: large enough that a hand-over costs nothing
+// beside 1 MiB of inflating, small enough to stay in the cache.
+constexpr size_t kBlockBytes = 1 << 20;
+constexpr size_t kBlocks = 4;
+constexpr uint64_t kRatioFloorBytes = 256 << 20;
+
+struct Block {
+  std::unique_ptr<char[]> data;
+  size_t size = 0;
+};
+
+absl::Status LimitError(absl::string_view message) {
+  return MakeError(absl::StatusCode::kResourceExhausted, message,
+                   {.reason = Reason::kLimitExceeded, .operation = kOperation});
+}
+
+std::string Warning(uint64_t count, absl::string_view what) {
+  return absl::StrCat(count, " ", what);
+}
+
+}  // namespace
+
+// The threads and what they share. Thread 1 (inflate): chunks_ -> blocks_, and
+// the hash. Thread 2 (write): blocks_ -> files. The first error of any thread
+// ends all.
+class LayerUnpacker::Pipeline final : private ByteSource {
+ public:
+  Pipeline(Store& store, Lease& lease, const LayerUnpackerOptions& options)
+      : store_(store), lease_(lease), options_(options) {
+    options_.writer.user_xattrs = store.user_xattrs();
+  }
+  ~Pipeline() override { Stop(); }
+
+  absl::Status Start();
+  absl::Status Write(absl::string_view bytes);
+  absl::StatusOr<LayerRecord> Finish();
+
+ private:
+  void Inflate();
+  absl::Status InflateAll();
+  absl::Status InflateChunk(absl::string_view chunk);
+  absl::Status CheckLimits() const;
+  void WriteFiles();
+  absl::Status WriteAllFiles();
+  absl::StatusOr<absl::string_view> Next() override;
+
+  void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FirstFailure() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Join();
+  void Stop();
+  absl::Status Publish(const Digest& diff_id, LayerRecord& record);
+  LayerRecord MakeRecord(const Digest& diff_id) const;
+
+  Store& store_;
+  Lease& lease_;
+  LayerUnpackerOptions options_;
+  // tmp/layer-<random>, locked; becomes layers/<algorithm>/<hex>.
+  TempEntry temp_;
+  std::optional<sys::RootDir> root_;
+  std::optional<LayerWriter> writer_;
+
+  std::string chunk_;  // Not yet handed over.
+  BoundedQueue<std::string> chunks_{kChunks};
+  BoundedQueue<Block> blocks_{kBlocks};
+  // Blocks to fill again: allocating a MiB costs its page faults each time.
+  BoundedQueue<Block> free_blocks_{kBlocks + 2};
+
+  // Of thread 1 until it is joined.
+  std::unique_ptr<Decompressor> decompressor_;
+  Hasher hasher_;
+  uint64_t compressed_bytes_ = 0;
+  uint64_t tar_bytes_ = 0;
+  Block filling_;
+
+  // Of thread 2.
+  Block reading_;
+
+  absl::Mutex mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  std::thread inflate_thread_;
+  std::thread write_thread_;
+};
+
+absl::Status LayerUnpacker::Pipeline::Start() {
+  const Layout& layout = store_.layout();
+  CK_RETURN_IF_ERROR(layout.CheckProcess());
+  if (!options_.diff_id.empty()) {
+    CK_RETURN_IF_ERROR(lease_.Protect({}, {options_.diff_id}));
+    hasher_ = Hasher(options_.diff_id.algorithm());
+  }
+  CK_ASSIGN_OR_RETURN(temp_, MakeTempDir(layout.temp_fd(), "layer-"));
+  CK_RETURN_IF_ERROR(sys::MakeDirAt(temp_.fd.get(), "fs", 0700).status());
+  CK_ASSIGN_OR_RETURN(sys::RootDir root,
+                      sys::RootDir::OpenAt(temp_.fd.get(), "fs"));
+  root_.emplace(std::move(root));
+  writer_.emplace(&*root_, options_.writer);
+  for (size_t i = 0; i < kBlocks + 2; ++i) free_blocks_.Push({});
+  inflate_thread_ = std::thread([this] { Inflate(); });
+  write_thread_ = std::thread([this] { WriteFiles(); });
+  return absl::OkStatus();
+}
+
+void LayerUnpacker::Pipeline::Fail(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (failure_.ok()) failure_ = status;
+  }
+  chunks_.Abort();
+  blocks_.Abort();
+  free_blocks_.Abort();
+}
+
+absl::Status LayerUnpacker::Pipeline::FirstFailure() {
+  absl::MutexLock lock(&mutex_);
+  return failure_;
+}
+
+void LayerUnpacker::Pipeline::Join() {
+  if (inflate_thread_.joinable()) inflate_thread_.join();
+  if (write_thread_.joinable()) write_thread_.join();
+}
+
+void LayerUnpacker::Pipeline::Stop() {
+  Fail(absl::CancelledError("unpack is stopped"));
+  Join();
+  root_.reset();
+  if (!temp_.fd.ok() || !store_.layout().CheckProcess().ok()) return;
+  // Renamed first: then it is garbage for everybody even if this process dies
+  // while it removes it.
+  const Layout& layout = store_.layout();
+  if (layout.MoveToTrash(layout.temp_fd(), temp_.name).ok()) {
+    layout.EmptyTrash(absl::InfiniteDuration()).IgnoreError();
+  }
+  temp_.fd.Reset();
+}
+
+absl::Status LayerUnpacker::Pipeline::Write(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    if (chunk_.empty()) chunk_.reserve(kChunkBytes);
+    const size_t n = std::min(bytes.size(), kChunkBytes - chunk_.size());
+    chunk_.append(bytes.data(), n);
+    bytes.remove_prefix(n);
+    if (chunk_.size() < kChunkBytes) break;
+    if (!chunks_.Push(std::exchange(chunk_, {}))) return FirstFailure();
+  }
+  return absl::OkStatus();
+}
+
+void LayerUnpacker::Pipeline::Inflate() {
+  const absl::Status status = InflateAll();
+  if (!status.ok()) Fail(status);
+}
+
+absl::Status LayerUnpacker::Pipeline::InflateAll() {
+  while (std::optional<std::string> chunk = chunks_.Pop()) {
+    if (decompressor_ == nullptr) {
+      CK_ASSIGN_OR_RETURN(decompressor_,
+                          Decompressor::Create(options_.compression.value_or(
+                              DetectCompression(*chunk))));
+    }
+    CK_RETURN_IF_ERROR(InflateChunk(*chunk));
+  }
+  if (decompressor_ != nullptr) {
+    CK_RETURN_IF_ERROR(decompressor_->Finish());
+  }
+  if (filling_.size > 0) {
+    hasher_.Update(filling_.data.get(), filling_.size);
+    blocks_.Push(std::move(filling_));
+  }
+  blocks_.Close();
+  return absl::OkStatus();
+}
+
+absl::Status LayerUnpacker::Pipeline::InflateChunk(absl::string_view chunk) {
+  compressed_bytes_ += chunk.size();
+  bool full = false;
+  while (!chunk.empty() || full) {
+    if (filling_.data == nullptr) {
+      std::optional<Block> block = free_blocks_.Pop();
+      if (!block.has_value()) return FirstFailure();
+      filling_ = *std::move(block);
+      filling_.size = 0;
+      if (filling_.data == nullptr) {
+        filling_.data.reset(new char[kBlockBytes]);
+      }
+    }
+    CK_ASSIGN_OR_RETURN(
+        const size_t made,
+        decompressor_->Run(chunk, filling_.data.get() + filling_.size,
+                           kBlockBytes - filling_.size));
+    filling_.size += made;
+    tar_bytes_ += made;
+    CK_RETURN_IF_ERROR(CheckLimits());
+    // A full block may mean that more output waits, with all input taken.
+    full = filling_.size == kBlockBytes;
+    if (!full) continue;
+    hasher_.Update(filling_.data.get(), filling_.size);
+    if (!blocks_.Push(std::exchange(filling_, {}))) return FirstFailure();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LayerUnpacker::Pipeline::CheckLimits() const {
+  if (tar_bytes_ > options_.max_tar_bytes) {
+    return LimitError(
+        absl::StrCat("layer has more than ", options_.max_tar_bytes, " bytes"));
+  }
+  if (tar_bytes_ > kRatioFloorBytes &&
+      tar_bytes_ / options_.max_ratio > compressed_bytes_) {
+    return LimitError(absl::StrCat("layer is compressed more than ",
+                                   options_.max_ratio, " times"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::string_view> LayerUnpacker::Pipeline::Next() {
+  if (reading_.data != nullptr) {
+    free_blocks_.Push(std::exchange(reading_, {}));
+  }
+  std::optional<Block> block = blocks_.Pop();
+  if (block.has_value()) {
+    reading_ = *std::move(block);
+    return absl::string_view(reading_.data.get(), reading_.size);
+  }
+  // Closed: the end, or the other thread's failure.
+  CK_RETURN_IF_ERROR(FirstFailure());
+  return absl::string_view();
+}
+
+void LayerUnpacker::Pipeline::WriteFiles() {
+  const absl::Status status = WriteAllFiles();
+  if (!status.ok()) Fail(status);
+}
+
+absl::Status LayerUnpacker::Pipeline::WriteAllFiles() {
+  CK_ASSIGN_OR_RETURN(const std::unique_ptr<TarReader> tar,
+                      TarReader::Open(this));
+  TarEntry entry;
+  for (;;) {
+    CK_ASSIGN_OR_RETURN(const bool more, tar->Next(entry));
+    if (!more) break;
+    CK_RETURN_IF_ERROR(writer_->Add(entry, *tar));
+  }
+  // Padding after the end still counts for the digest.
+  for (;;) {
+    CK_ASSIGN_OR_RETURN(const absl::string_view rest, Next());
+    if (rest.empty()) break;
+  }
+  return writer_->Finish();
+}
+
+LayerRecord LayerUnpacker::Pipeline::MakeRecord(const Digest& diff_id) const {
+  const LayerWriterStats& stats = writer_->stats();
+  LayerRecord record;
+  record.set_diff_id(diff_id.str());
+  record.set_size_bytes(stats.file_bytes);
+  record.set_entry_count(stats.entry_count);
+  record.set_tar_bytes(tar_bytes_);
+  record.set_created_ns(absl::ToUnixNanos(absl::Now()));
+  const std::pair<uint64_t, const char*> warnings[] = {
+      {stats.dropped_owners, "owners were not kept"},
+      {stats.dropped_devices, "devices were not made"},
+      {stats.dropped_xattrs, "extended attributes were not kept"},
+      {stats.opaque_roots, "opaque markers of the root have no effect"}};
+  for (const auto& [count, what] : warnings) {
+    if (count > 0) record.add_warnings(Warning(count, what));
+  }
+  return record;
+}
+
+absl::StatusOr<LayerRecord> LayerUnpacker::Pipeline::Finish() {
+  if (!inflate_thread_.joinable()) {
+    return InternalError(kOperation, "unpacker is finished already");
+  }
+  if (!chunk_.empty()) chunks_.Push(std::exchange(chunk_, {}));
+  chunks_.Close();
+  Join();
+  CK_RETURN_IF_ERROR(FirstFailure());
+  const Digest diff_id = hasher_.Finish();
+  if (!options_.diff_id.empty() && diff_id != options_.diff_id) {
+    const absl::Status mismatch =
+        MakeError(absl::StatusCode::kDataLoss,
+                  absl::StrCat("layer has diff id ", diff_id.str(), ", not ",
+                               options_.diff_id.str()),
+                  {.reason = Reason::kDiffIdMismatch,
+                   .operation = kOperation,
+                   .object_kind = "layer",
+                   .object_id = options_.diff_id.str()});
+    Fail(mismatch);
+    return mismatch;
+  }
+  if (options_.diff_id.empty()) {
+    CK_RETURN_IF_ERROR(lease_.Protect({}, {diff_id}));
+  }
+  LayerRecord record = MakeRecord(diff_id);
+  CK_RETURN_IF_ERROR(Publish(diff_id, record));
+  if (options_.sync == LayerSync::kNow) {
+    CK_RETURN_IF_ERROR(store_.SyncLayers());
+  }
+  return record;
+}
+
+// One transaction: so no collector and no other unpacker of the same layer is
+// between the row and the rename.
+absl::Status LayerUnpacker::Pipeline::Publish(const Digest& diff_id,
+                                              LayerRecord& record) {
+  const Layout& layout = store_.layout();
+  const int layers_fd = layout.layers_fd(diff_id.algorithm());
+  const std::string name(diff_id.hex());
+  bool renamed = false;
+  const absl::Status status = store_.Transaction([&](Txn& txn) -> absl::Status {
+    const bool present = faccessat(layers_fd, name.c_str(), F_OK, 0) == 0;
+    absl::StatusOr<LayerRecord> known = txn.GetLayer(diff_id);
+    if (known.ok() && present) {
+      record = *std::move(known);
+      return absl::OkStatus();
+    }
+    // A directory without a row: its writer died in this transaction.
+    if (present) {
+      CK_RETURN_IF_ERROR(layout.MoveToTrash(layers_fd, name).status());
+    }
+    CK_RETURN_IF_ERROR(
+        txn.PutLayer(record, store_.options().durable ? layout.boot_id() : ""));
+    if (renameat(layout.temp_fd(), temp_.name.c_str(), layers_fd,
+                 name.c_str()) != 0) {
+      return SyscallError(errno, kOperation, "rename", name);
+    }
+    renamed = true;
+    return absl::OkStatus();
+  });
+  if (!renamed) return Prefix(status, "publish layer");
+  // Whatever happened to the row, the temporary name is gone.
+  temp_.fd.Reset();
+  if (status.ok()) return status;
+  // The commit failed (disk full): take the directory back, unless somebody
+  // else has published the layer since. If this fails too, the collector does.
+  store_
+      .Transaction([&](Txn& txn) -> absl::Status {
+        if (txn.GetLayer(diff_id).ok()) return absl::OkStatus();
+        return layout.MoveToTrash(layers_fd, name).status();
+      })
+      .IgnoreError();
+  layout.EmptyTrash(absl::InfiniteDuration()).IgnoreError();
+  return Prefix(status, "publish layer");
+}
+
+LayerUnpacker::LayerUnpacker(std::unique_ptr<Pipeline> pipeline)
+    : pipeline_(std::move(pipeline)) {}
+
+LayerUnpacker::~LayerUnpacker() = default;
+
+absl::StatusOr<std::unique_ptr<LayerUnpacker>> LayerUnpacker::Start(
+    Store& store, Lease& lease, const LayerUnpackerOptions& options) {
+  auto pipeline = std::make_unique<Pipeline>(store, lease, options);
+  CK_RETURN_IF_ERROR(pipeline->Start()) << "unpack layer";
+  return std::unique_ptr<LayerUnpacker>(new LayerUnpacker(std::move(pipeline)));
+}
+
+absl::Status LayerUnpacker::Write(absl::string_view bytes) {
+  return pipeline_->Write(bytes);
+}
+
+absl::StatusOr<LayerRecord> LayerUnpacker::Finish() {
+  return pipeline_->Finish();
+}
+
+}  // namespace containerkit::store

@@ -1,0 +1,178 @@
+// Tar entries -> the files of one overlay layer.
+#ifndef CONTAINERKIT_LIB_STORE_LAYER_WRITER_H_
+#define CONTAINERKIT_LIB_STORE_LAYER_WRITER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/base/unique_fd.h"
+#include "lib/store/tar_reader.h"
+#include "lib/sys/root_dir.h"
+
+namespace containerkit::store {
+
+// An owner or capability that the unpacking process may not set by itself.
+struct OwnedEntry {
+  // Inside the layer, no leading slash; empty: its root.
+  std::string path;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  // Type and permission bits. To be set again after chown(2), which clears
+  // set-id bits. Symlinks have none.
+  mode_t mode = 0;
+  // Value of security.capability; empty: none.
+  std::string capability;
+};
+
+// Sets what needs privileges, in one batch a layer: a helper in a user
+// namespace with the user's sub-ids, in a rootless store.
+class OwnershipSink {
+ public:
+  virtual ~OwnershipSink() = default;
+  // `root` is the layer's root. Entries come children before parents, so that
+  // a directory's new owner does not bar the way.
+  virtual absl::Status Apply(const sys::RootDir& root,
+                             const std::vector<OwnedEntry>& entries) = 0;
+};
+
+struct LayerWriterOptions {
+  // Overlay's markers as user.overlay.* (for mounts with `userxattr`).
+  bool user_xattrs = false;
+  // Who sets owners when this process is not root. Null: they are dropped,
+  // with a warning: right for containers that have one user.
+  OwnershipSink* ownership_sink = nullptr;
+  uint64_t max_entries = 4'000'000;
+  // Directories, which are remembered until Finish() (about 200 bytes each).
+  uint64_t max_directories = 1'000'000;
+  // Directories above an entry, and bytes of its path.
+  int max_depth = 512;
+  size_t max_path_bytes = 4095;
+  // Extended attributes of one entry.
+  size_t max_xattr_bytes = 256 << 10;
+};
+
+struct LayerWriterStats {
+  uint64_t entry_count = 0;
+  // Apparent size of regular files.
+  uint64_t file_bytes = 0;
+  // Things that could not be kept, by kind.
+  uint64_t dropped_owners = 0;
+  uint64_t dropped_devices = 0;
+  uint64_t dropped_xattrs = 0;
+  uint64_t opaque_roots = 0;
+};
+
+// Writes entries into a directory that nobody else writes to (a temporary
+// directory of the store, 0700), in archive order, as a lower directory for
+// overlay: whiteouts become 0:0 devices, opaque markers an attribute.
+//
+// Trust: entries are hostile. Names are resolved by the kernel inside the
+// root; a later entry may replace an earlier one of any type; metadata is set
+// by descriptor on what this object just made; devices are made, never
+// opened; overlay's own markers in the archive are never taken over.
+// docs/state-layout.md lists what each odd name does.
+//
+// One thread at a time. The process's umask has no influence.
+class LayerWriter {
+ public:
+  // `root` must outlive the writer.
+  LayerWriter(const sys::RootDir* root, const LayerWriterOptions& options);
+
+  // Writes one entry; the content of files comes from `tar`.
+  //
+  // Errors: INVALID_ARGUMENT / kUnsafePath for names that lead out or change
+  //         the root; INVALID_ARGUMENT / kArchiveEntryRefused for what cannot
+  //         be represented; RESOURCE_EXHAUSTED / kLimitExceeded, kDiskFull;
+  //         those of `tar`; as the system calls.
+  absl::Status Add(const TarEntry& entry, TarReader& tar);
+
+  // Sets metadata of directories (which had to stay writable until now) and
+  // hands owners to the sink.
+  absl::Status Finish();
+
+  const LayerWriterStats& stats() const { return stats_; }
+
+ private:
+  // An open directory and its real path inside the root.
+  struct Dir {
+    UniqueFd fd;
+    std::string path;
+  };
+  using DirPtr = std::shared_ptr<const Dir>;
+
+  // What a directory is to get in Finish().
+  struct DirMeta {
+    mode_t mode = 0755;
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    bool has_mtime = false;
+    bool opaque = false;
+    timespec mtime = {};
+    std::vector<std::pair<std::string, std::string>> xattrs;
+  };
+
+  // Where an entry goes: a name in an open directory.
+  struct Place {
+    DirPtr dir;
+    std::string name;
+    std::string Path() const;
+  };
+
+  absl::StatusOr<std::string> CleanPath(absl::string_view raw) const;
+  absl::StatusOr<DirPtr> OpenDir(const std::string& path, bool create);
+  absl::StatusOr<DirPtr> ResolveDir(const std::string& path, bool create);
+  absl::StatusOr<DirPtr> MakeMissingDir(const std::string& path);
+  absl::StatusOr<Place> PlaceOf(const std::string& path, bool create);
+
+  absl::Status AddMarker(const std::string& path);
+  absl::Status AddDirectory(const Place& place, const TarEntry& entry);
+  absl::Status AddFile(const Place& place, const TarEntry& entry,
+                       TarReader& tar);
+  absl::Status AddSymlink(const Place& place, const TarEntry& entry);
+  absl::Status AddHardlink(const Place& place, const TarEntry& entry);
+  absl::Status AddNode(const Place& place, const TarEntry& entry);
+
+  // Runs `make` (a system call wrapper: 0 or -1 and errno); when something is
+  // in the way, removes that and runs it again.
+  template <typename Make>
+  absl::Status MakeNew(const Place& place, absl::string_view call,
+                       const Make& make);
+  absl::Status ClearWay(const Place& place, bool* was_whiteout);
+  absl::Status CopyContent(int fd, const TarEntry& entry, TarReader& tar);
+
+  absl::Status SetOwner(int dir_fd, const std::string& name, bool is_new,
+                        const std::string& path, const TarEntry& entry);
+  absl::Status SetXattrs(
+      int fd, const std::string& path,
+      const std::vector<std::pair<std::string, std::string>>& xattrs);
+  absl::Status FinishDir(const std::string& path, const DirMeta& meta);
+  bool NeedsChown(uint32_t uid, uint32_t gid) const;
+  void ForgetBelow(const std::string& path);
+  OwnedEntry& Owned(const std::string& path);
+
+  const sys::RootDir* root_;
+  const LayerWriterOptions options_;
+  const bool is_root_;
+  const uint32_t own_uid_;
+  const uint32_t own_gid_;
+  LayerWriterStats stats_;
+  std::string last_parent_;
+  DirPtr last_dir_;
+  absl::flat_hash_map<std::string, DirPtr> dir_cache_;
+  std::map<std::string, DirMeta> dirs_;
+  std::map<std::string, OwnedEntry> owned_;
+};
+
+}  // namespace containerkit::store
+
+#endif  // CONTAINERKIT_LIB_STORE_LAYER_WRITER_H_
