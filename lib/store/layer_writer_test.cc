@@ -1,0 +1,315 @@
+// What each kind of archive entry becomes. Hostile ones are in
+// layer_writer_attack_test.cc.
+#include "lib/store/layer_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "lib/base/status.h"
+#include "lib/store/layer_writer_test_util.h"
+#include "lib/store/tar_test_util.h"
+#include "lib/sys/root_dir.h"
+
+namespace containerkit::store {
+namespace {
+
+using LayerWriterTest = LayerWriterFixture;
+
+TEST_F(LayerWriterTest, WritesFilesWithExactModesAndTimes) {
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .Dir("d", 01777)
+                         .File("d/f", "hello", 0666)
+                         .File("d/suid", "x", 06755)
+                         .File("none", "x", 0)
+                         .Symlink("d/s", "../f")
+                         .Hardlink("h", "d/f"))
+                  .ok());
+  EXPECT_EQ(Read("d/f"), "hello");
+  EXPECT_EQ(Mode("d"), S_IFDIR | 01777u);
+  EXPECT_EQ(Mode("d/f"), S_IFREG | 0666u);
+  EXPECT_EQ(Mode("d/suid"), S_IFREG | 06755u);
+  EXPECT_EQ(Mode("none"), S_IFREG | 0u);
+  EXPECT_EQ(root().ReadLink("d/s").value(), "../f");
+  EXPECT_EQ(Stat("h").st_ino, Stat("d/f").st_ino);
+  for (const char* path : {"d", "d/f", "d/s"}) {
+    EXPECT_EQ(Stat(path).st_mtim.tv_sec, 1000000000) << path;
+  }
+  EXPECT_EQ(writer_->stats().entry_count, 6u);
+  EXPECT_EQ(writer_->stats().file_bytes, 7u);
+}
+
+TEST_F(LayerWriterTest, ModesDoNotDependOnTheUmask) {
+  for (const mode_t mask : {0077, 0000, 0777}) {
+    const mode_t old = umask(mask);
+    const absl::Status status =
+        Unpack(TarBuilder().File("f", "", 0666).Dir("d", 0777));
+    umask(old);
+    if (mask == 0777 && geteuid() != 0) continue;
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(Mode("f"), S_IFREG | 0666u) << mask;
+    EXPECT_EQ(Mode("d"), S_IFDIR | 0777u) << mask;
+    Reset();
+  }
+}
+
+TEST_F(LayerWriterTest, MakesWhatIsMissingAboveAnEntry) {
+  ASSERT_TRUE(Unpack(TarBuilder().File("a/b/c", "x").Dir("a", 0700)).ok());
+  EXPECT_EQ(Mode("a/b"), S_IFDIR | 0755u);
+  EXPECT_EQ(Mode("a"), S_IFDIR | 0700u);
+  EXPECT_EQ(Mode(""), S_IFDIR | 0755u);
+}
+
+TEST_F(LayerWriterTest, SetsTheRootsAttributes) {
+  ASSERT_TRUE(Unpack(TarBuilder().Dir("./", 0711).File("./f", "")).ok());
+  EXPECT_EQ(Mode(""), S_IFDIR | 0711u);
+  EXPECT_EQ(Stat("").st_mtim.tv_sec, 1000000000);
+}
+
+TEST_F(LayerWriterTest, TurnsWhiteoutsIntoOverlaysForm) {
+  SetUserXattrs(true);
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .File("d/.wh.gone", "")
+                         .File("o/.wh..wh..opq", "")
+                         .File("o/new", "x")
+                         .File(".wh..wh.plnk/1.2", "aufs")
+                         .File(".wh..wh.aufs", ""))
+                  .ok());
+  EXPECT_TRUE(IsWhiteout("d/gone"));
+  EXPECT_EQ(Xattr("o", "user.overlay.opaque"), "y");
+  EXPECT_EQ(Xattr("d", "user.overlay.opaque"), "");
+  EXPECT_EQ(Names(""), (std::vector<std::string>{"d", "o"}));
+}
+
+TEST_F(LayerWriterTest, WhiteoutsConcernOnlyLowerLayers) {
+  SetUserXattrs(true);
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         // In either order, the layer's own entry stays.
+                         .File("f", "own")
+                         .File(".wh.f", "")
+                         .File(".wh.g", "")
+                         .File("g", "own")
+                         .Dir("d")
+                         .File("d/x", "")
+                         .File(".wh.d", "")
+                         .File(".wh.e", "")
+                         .Dir("e", 0700)
+                         .File(".wh.i", "")
+                         .File("i/x", ""))
+                  .ok());
+  EXPECT_EQ(Read("f"), "own");
+  EXPECT_EQ(Read("g"), "own");
+  for (const char* dir : {"d", "e", "i"}) {
+    EXPECT_EQ(Xattr(dir, "user.overlay.opaque"), "y") << dir;
+  }
+  EXPECT_EQ(Mode("e"), S_IFDIR | 0700u);
+}
+
+TEST_F(LayerWriterTest, LaterEntriesReplaceEarlierOnesOfAnyType) {
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .File("x", "file")
+                         .Dir("x", 0700)
+                         .File("x/below", "1")
+                         .File("x", "file again")
+                         .Symlink("x", "nowhere")
+                         .Hardlink("y", "x")
+                         .Dir("x", 0750)
+                         .File("x/new", "2")
+                         .Dir("x", 0711)
+                         .File("z", "long content")
+                         .File("z", "short"))
+                  .ok());
+  EXPECT_EQ(Mode("x"), S_IFDIR | 0711u);
+  EXPECT_EQ(Names("x"), std::vector<std::string>{"new"});
+  EXPECT_EQ(Read("z"), "short");
+  EXPECT_EQ(root().ReadLink("y").value(), "nowhere");
+}
+
+TEST_F(LayerWriterTest, FollowsLinksOfTheArchiveInside) {
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .Dir("usr/lib", 0755)
+                         .Symlink("lib", "usr/lib")
+                         .File("lib/a", "1")
+                         .Symlink("abs", "/usr")
+                         .Dir("abs/lib/sub", 0700)
+                         .File("abs/lib/sub/b", "2"))
+                  .ok());
+  EXPECT_EQ(Read("usr/lib/a"), "1");
+  EXPECT_EQ(Read("usr/lib/sub/b"), "2");
+  EXPECT_EQ(Mode("usr/lib/sub"), S_IFDIR | 0700u);
+}
+
+TEST_F(LayerWriterTest, ReadsLongNamesOfPaxAndGnu) {
+  const std::string name = std::string(200, 'n') + "/" + std::string(255, 'm');
+  const std::string target(3000, 't');
+  const std::string gnu = std::string(150, 'g');
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .Add({.path = "short",
+                               .content = "pax",
+                               .pax = {{"path", name}, {"mtime", "12.5"}}})
+                         .Add({.path = "s",
+                               .type = '2',
+                               .link = "x",
+                               .pax = {{"linkpath", target}}})
+                         .Add({.path = "././@LongLink",
+                               .type = 'L',
+                               .content = gnu + std::string(1, '\0')})
+                         .File("cut", "gnu"))
+                  .ok());
+  EXPECT_EQ(Read(name), "pax");
+  EXPECT_EQ(Stat(name).st_mtim.tv_sec, 12);
+  EXPECT_EQ(Stat(name).st_mtim.tv_nsec, 500000000);
+  EXPECT_EQ(root().ReadLink("s").value(), target);
+  EXPECT_EQ(Read(gnu), "gnu");
+}
+
+TEST_F(LayerWriterTest, KeepsNamesByteForByteInAnyLocale) {
+  // U+00E9 and "e" + U+0301 are two names; \xff is no UTF-8.
+  const std::string composed = "\xc3\xa9", decomposed = "e\xcc\x81";
+  for (const char* locale : {"C", "C.UTF-8"}) {
+    const locale_t chosen = newlocale(LC_ALL_MASK, locale, nullptr);
+    ASSERT_NE(chosen, nullptr);
+    const locale_t old = uselocale(chosen);
+    const absl::Status status =
+        Unpack(TarBuilder()
+                   .Add({.path = "a", .pax = {{"path", composed}}})
+                   .Add({.path = "b", .pax = {{"path", decomposed}}})
+                   .Add({.path = "c", .pax = {{"path", "\xff"}}})
+                   .File("\xfe", ""));
+    uselocale(old);
+    freelocale(chosen);
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(Names(""),
+              (std::vector<std::string>{decomposed, composed, "\xfe", "\xff"}));
+    Reset();
+  }
+}
+
+TEST_F(LayerWriterTest, KeepsHolesOfSparseFiles) {
+  const std::string map = "2\n0\n3\n1048576\n3\n";
+  std::string content = map + std::string(512 - map.size(), '\0') + "abcdef";
+  ASSERT_TRUE(
+      Unpack(TarBuilder().Add({.path = "GNUSparseFile.0/f",
+                               .content = content,
+                               .pax = {{"GNU.sparse.major", "1"},
+                                       {"GNU.sparse.minor", "0"},
+                                       {"GNU.sparse.name", "f"},
+                                       {"GNU.sparse.realsize", "2097152"}}}))
+          .ok());
+  const std::string bytes = Read("f");
+  ASSERT_EQ(bytes.size(), 2097152u);
+  EXPECT_EQ(bytes.substr(0, 4), std::string("abc\0", 4));
+  EXPECT_EQ(bytes.substr(1048576, 4), std::string("def\0", 4));
+  EXPECT_LT(Stat("f").st_blocks * 512, 1 << 20);
+}
+
+TEST_F(LayerWriterTest, TakesOverOnlyAllowedXattrs) {
+  const absl::Status status = Unpack(TarBuilder().Add(
+      {.path = "f",
+       .content = "x",
+       .pax = {{"SCHILY.xattr.user.mine", "value"},
+               {"SCHILY.xattr.user.overlay.redirect", "/etc"},
+               {"SCHILY.xattr.trusted.overlay.opaque", "y"},
+               {"SCHILY.xattr.trusted.foo", "y"},
+               {"SCHILY.xattr.security.selinux", "system_u"},
+               {"SCHILY.xattr.system.posix_acl_access", "x"}}}));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(root().OpenPath("f").ok(), true);
+  const auto names = sys::ListXattrsFd(root().OpenPath("f")->get()).value();
+  if (names.empty() && writer_->stats().dropped_xattrs == 6) {
+    GTEST_SKIP() << "no user xattrs on the test's file system";
+  }
+  EXPECT_EQ(names, std::vector<std::string>{"user.mine"});
+  EXPECT_EQ(writer_->stats().dropped_xattrs, 5u);
+}
+
+TEST_F(LayerWriterTest, GivesOwnersAndCapabilitiesAsRoot) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  std::string caps("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+  ASSERT_TRUE(
+      Unpack(
+          TarBuilder()
+              .Add({.path = "f",
+                    .content = "x",
+                    .mode = 04755,
+                    .uid = 12,
+                    .gid = 34,
+                    .pax = {{"SCHILY.xattr.security.capability", caps}}})
+              .Add({.path = "d", .type = '5', .uid = 5, .gid = 6})
+              .Add({.path = "s", .type = '2', .link = "f", .uid = 7, .gid = 8})
+              .Add({.path = "big", .uid = 0, .pax = {{"uid", "3000000"}}}))
+          .ok());
+  EXPECT_EQ(Stat("f").st_uid, 12u);
+  EXPECT_EQ(Stat("f").st_gid, 34u);
+  EXPECT_EQ(Mode("f"), S_IFREG | 04755u);
+  EXPECT_EQ(Xattr("f", "security.capability"), caps);
+  EXPECT_EQ(Stat("d").st_uid, 5u);
+  EXPECT_EQ(Stat("s").st_gid, 8u);
+  EXPECT_EQ(Stat("big").st_uid, 3000000u);
+}
+
+TEST_F(LayerWriterTest, MakesDevicesAndFifos) {
+  const absl::Status status =
+      Unpack(TarBuilder()
+                 .Add({.path = "null",
+                       .type = '3',
+                       .mode = 0666,
+                       .major = 1,
+                       .minor = 3})
+                 .Add({.path = "disk", .type = '4', .mode = 0600, .major = 8})
+                 .Add({.path = "pipe", .type = '6', .mode = 0622}));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Mode("pipe"), S_IFIFO | 0622u);
+  if (writer_->stats().dropped_devices == 2) {
+    GTEST_SKIP() << "no CAP_MKNOD";
+  }
+  EXPECT_EQ(Mode("null"), S_IFCHR | 0666u);
+  EXPECT_EQ(Stat("null").st_rdev, makedev(1, 3));
+  EXPECT_EQ(Mode("disk"), S_IFBLK | 0600u);
+}
+
+// Collects what it is given.
+class FakeSink final : public OwnershipSink {
+ public:
+  absl::Status Apply(const sys::RootDir&,
+                     const std::vector<OwnedEntry>& entries) override {
+    for (const OwnedEntry& entry : entries) {
+      seen.push_back(absl::StrCat(entry.path, " ", entry.uid, ":", entry.gid));
+    }
+    return absl::OkStatus();
+  }
+  std::vector<std::string> seen;
+};
+
+TEST_F(LayerWriterTest, HandsOwnersToTheSinkWhenNotRoot) {
+  AsUser([this](bool with_sink) {
+    FakeSink sink;
+    if (with_sink) options_.ownership_sink = &sink;
+    const absl::Status status =
+        Unpack(TarBuilder()
+                   .Add({.path = "d", .type = '5', .mode = 0555, .uid = 1})
+                   .Add({.path = "d/f", .uid = 2, .gid = 3})
+                   .Add({.path = "d/gone", .uid = 9})
+                   .File("d/gone", "now root's")
+                   .File("r", "")
+                   .File("w/.wh.x", "")
+                   .Add({.path = "dev", .type = '3', .major = 1}));
+    if (!status.ok() || !IsWhiteout("w/x") || Mode("d") != (S_IFDIR | 0555u) ||
+        writer_->stats().dropped_devices != 1) {
+      return false;
+    }
+    if (!with_sink) return writer_->stats().dropped_owners == 3;
+    return sink.seen == std::vector<std::string>{"d/f 2:3", "d 1:0"};
+  });
+}
+
+}  // namespace
+}  // namespace containerkit::store
