@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "examples/cli/error_text.h"
 #include "examples/cli/output.h"
 
 namespace containerkit::cli {

@@ -17,10 +17,6 @@ void PrintErr(absl::string_view text);
 // when the reader is gone, else by errno.
 absl::Status WriteAll(int fd, absl::string_view data);
 
-// "ck: message\n" and a "Hint: ..." line where the error has one; with `debug`
-// also its reason, operation, object, path and errno.
-std::string ErrorText(const absl::Status& status, bool debug);
-
 // A text with the bytes that could steer a terminal made visible. Names and
 // messages can come from an image or a registry.
 std::string Printable(absl::string_view text);

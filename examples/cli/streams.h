@@ -1,0 +1,50 @@
+// Ties ck's own stdin, stdout, stderr, terminal and signals to a process in a
+// container.
+#ifndef CONTAINERKIT_EXAMPLES_CLI_STREAMS_H_
+#define CONTAINERKIT_EXAMPLES_CLI_STREAMS_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "containerkit/container.h"
+
+namespace containerkit::cli {
+
+struct StreamOptions {
+  bool tty = false;
+  bool stdin_stream = false;
+  bool stdout_stream = true;
+  bool stderr_stream = true;
+  // End of ck's stdin is end of the process's.
+  bool close_stdin = true;
+  bool sig_proxy = true;
+  std::string detach_keys;  // empty: ctrl-p,ctrl-q
+  // The terminal's size is already right: Start had it.
+  bool sized = false;
+};
+
+// Prepares for the session before it is started, so that no signal is lost:
+// the handlers are set, the keys are parsed, a terminal is there if one is
+// needed.
+//
+// Errors: INVALID_ARGUMENT, "the input device is not a TTY".
+class StreamSetup final {
+ public:
+  static absl::StatusOr<StreamSetup> Make(const StreamOptions& options);
+
+  // Moves data and signals until the process ends; nullopt: the detach keys
+  // were typed.
+  absl::StatusOr<std::optional<ExitStatus>> Run(Session session);
+
+ private:
+  StreamSetup(const StreamOptions& options, int signal_fd)
+      : options_(options), signal_fd_(signal_fd) {}
+
+  StreamOptions options_;
+  int signal_fd_;  // -1: no signal is caught
+};
+
+}  // namespace containerkit::cli
+
+#endif  // CONTAINERKIT_EXAMPLES_CLI_STREAMS_H_
