@@ -108,6 +108,24 @@ void ProbeSecurity(HostFacts& facts) {
       Exists("/proc/sys/net/ipv4/ip_unprivileged_port_start");
 }
 
+// v2 has no such file in its root, and always has the controller's.
+bool HasSwapLimit(const sys::CgroupLayout& layout) {
+  const sys::CgroupHierarchy* v1 = layout.V1("memory");
+  if (v1 == nullptr) return layout.mode == sys::CgroupMode::kUnified;
+  return Exists(
+      absl::StrCat(v1->mount_point, "/memory.memsw.limit_in_bytes").c_str());
+}
+
+void ProbeThermalThrottle(HostFacts& facts) {
+  constexpr int kMostCpus = 4096;
+  for (int cpu = 0; cpu < kMostCpus; ++cpu) {
+    std::string path =
+        absl::StrCat("/sys/devices/system/cpu/cpu", cpu, "/thermal_throttle");
+    if (!Exists(path.c_str())) return;
+    facts.thermal_throttle_paths.push_back(std::move(path));
+  }
+}
+
 }  // namespace
 
 KernelVersion ParseKernelRelease(absl::string_view release) {
@@ -169,6 +187,8 @@ absl::StatusOr<HostFacts> ProbeHostFacts() {
   facts.bounding_caps = HexField(status, "CapBnd");
   facts.in_user_namespace = !IsInitialUidMap(ReadOrEmpty("/proc/self/uid_map"));
   CK_ASSIGN_OR_RETURN(facts.cgroups, sys::ProbeCgroupLayout());
+  facts.swap_limit = HasSwapLimit(facts.cgroups);
+  ProbeThermalThrottle(facts);
   ProbeLimits(facts);
   ProbeIdRanges(facts);
   ProbeSecurity(facts);

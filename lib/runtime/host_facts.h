@@ -58,6 +58,10 @@ struct HostFacts {
   // Existing /proc/sys/net files that Docker presets; absent on old kernels.
   bool sysctl_ping_group_range = false;
   bool sysctl_unprivileged_port_start = false;
+  // Memory and swap together can be limited.
+  bool swap_limit = false;
+  // Existing /sys/devices/system/cpu/cpu*/thermal_throttle.
+  std::vector<std::string> thermal_throttle_paths;
 
   // May we make user namespaces' worth of changes without one: root with
   // CAP_SYS_ADMIN.

@@ -91,10 +91,15 @@ void PlanBind(Planning& p, const oci::Mount& mount,
   const uint64_t none = p.user_namespace ? MS_SLAVE | MS_REC : 0;
   const uint64_t first =
       options.propagation.empty() ? none : options.propagation[0];
-  p.plan().Add(Op::kBind, {HostPath(p, mount.source), target, options.attr_set,
-                           options.attr_clear, first, flags});
+  // One call is enough where the mount gets what its tree gets.
+  const bool tree = (options.attr_set & ~options.tree_set) == 0 &&
+                    (options.attr_clear & ~options.tree_clear) == 0;
+  p.plan().Add(Op::kBind, {HostPath(p, mount.source), target,
+                           tree ? options.tree_set : options.attr_set,
+                           tree ? options.tree_clear : options.attr_clear,
+                           first, flags | FlagIf(tree, kMountRecursiveAttr)});
   PlanPropagation(p, target, options, 1);
-  PlanTreeAttributes(p, target, options);
+  if (!tree) PlanTreeAttributes(p, target, options);
 }
 
 void PlanRemount(Planning& p, const oci::Mount& mount,

@@ -11,6 +11,7 @@
 #include "lib/oci/image_config.h"
 #include "lib/oci/runtime_spec.h"
 #include "lib/runtime/container_config.h"
+#include "lib/runtime/host_devices.h"
 #include "lib/runtime/host_facts.h"
 
 namespace containerkit::runtime {
@@ -19,8 +20,8 @@ namespace containerkit::runtime {
 struct SpecInputs {
   std::string id;         // 64 hex digits
   std::string root_path;  // where the root file system will be attached
-  // Text of the image's files; nullopt: there is no such file. They are only
-  // needed when `user` or `group_add` is set (see NeedsUserFiles()).
+  // Text of the image's files; nullopt: there is no such file, or
+  // NeedsUserFiles() says no.
   std::optional<std::string> passwd;
   std::optional<std::string> group;
   // Host files that are bound over /etc/hostname, /etc/hosts and
@@ -41,16 +42,11 @@ struct SpecInputs {
   // Hostname of the container joined by `uts` or `network`; our own for
   // kHost.
   std::string joined_hostname;
-  // The nodes behind --device, in that order (ResolveDevices() in
-  // host_devices.h); for a privileged container also all of the host's /dev.
-  std::vector<oci::Device> devices;
-  std::vector<sys::CgroupDeviceRule> device_rules;
-  // major:minor of the devices that `resources` names by path.
-  struct BlockDevice {
-    std::string path;
-    int64_t major = 0;
-    int64_t minor = 0;
-  };
+  // The nodes behind --device (ResolveDevices() in host_devices.h); for a
+  // privileged container all of the host's (AllHostDevices()).
+  std::vector<HostDevice> devices;
+  // Numbers of the disks that `resources` names by path
+  // (ResolveBlockDevices()).
   std::vector<BlockDevice> block_devices;
   std::string cgroups_path;  // as oci::LinuxConfig::cgroups_path
 };
@@ -64,7 +60,8 @@ struct BuiltSpec {
   std::vector<std::string> warnings;
 };
 
-// True if building needs SpecInputs::passwd and group.
+// True if building needs SpecInputs::passwd and group: always, but for a
+// numeric user and group with a HOME given.
 bool NeedsUserFiles(const ContainerConfig& config,
                     const oci::ImageRunConfig& image);
 
@@ -81,6 +78,12 @@ absl::StatusOr<BuiltSpec> BuildSpec(const ContainerConfig& config,
                                     const oci::ImageRunConfig& image,
                                     const HostFacts& facts,
                                     const SpecInputs& inputs);
+
+// Looks up what `config` says by the paths of device nodes: fills
+// inputs->devices and inputs->block_devices. The one part of building a spec
+// that looks at the host.
+// Errors: as ResolveDevices() and ResolveBlockDevices() of host_devices.h.
+absl::Status ResolveDevices(const ContainerConfig& config, SpecInputs* inputs);
 
 // Docker's merge of entrypoint and command.
 // Errors: INVALID_ARGUMENT / kCommandMissing when nothing is left.
