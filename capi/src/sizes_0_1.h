@@ -1,0 +1,54 @@
+// Frozen: the sizes of the options structs of release 0.1.
+#ifndef CONTAINERKIT_CAPI_SRC_SIZES_0_1_H_
+#define CONTAINERKIT_CAPI_SRC_SIZES_0_1_H_
+
+#define CK_SIZE_0_1(type) CK_SIZE_0_1_##type
+
+#define CK_SIZE_0_1_ck_container_create_options 24
+#define CK_SIZE_0_1_ck_container_find_options 16
+#define CK_SIZE_0_1_ck_container_start_options 40
+#define CK_SIZE_0_1_ck_container_stop_options 24
+#define CK_SIZE_0_1_ck_container_restart_options 24
+#define CK_SIZE_0_1_ck_container_kill_options 16
+#define CK_SIZE_0_1_ck_container_pause_options 16
+#define CK_SIZE_0_1_ck_container_wait_options 32
+#define CK_SIZE_0_1_ck_container_remove_options 16
+#define CK_SIZE_0_1_ck_container_rename_options 16
+#define CK_SIZE_0_1_ck_container_inspect_options 16
+#define CK_SIZE_0_1_ck_container_attach_options 16
+#define CK_SIZE_0_1_ck_container_exec_options 72
+#define CK_SIZE_0_1_ck_container_logs_options 48
+#define CK_SIZE_0_1_ck_container_read_stats_options 16
+#define CK_SIZE_0_1_ck_container_top_options 32
+#define CK_SIZE_0_1_ck_container_copy_out_options 16
+#define CK_SIZE_0_1_ck_container_copy_in_options 16
+#define CK_SIZE_0_1_ck_container_stat_path_options 16
+#define CK_SIZE_0_1_ck_container_update_options 32
+#define CK_SIZE_0_1_ck_container_config_create_options 120
+#define CK_SIZE_0_1_ck_container_config_add_bind_options 40
+#define CK_SIZE_0_1_ck_container_config_add_tmpfs_options 40
+#define CK_SIZE_0_1_ck_container_config_set_health_options 56
+#define CK_SIZE_0_1_ck_container_config_set_log_options 24
+#define CK_SIZE_0_1_ck_container_list_query_options 32
+#define CK_SIZE_0_1_ck_engine_open_options 96
+#define CK_SIZE_0_1_ck_engine_inspect_options 16
+#define CK_SIZE_0_1_ck_engine_dry_run_options 16
+#define CK_SIZE_0_1_ck_engine_check_store_options 16
+#define CK_SIZE_0_1_ck_engine_prune_options 16
+#define CK_SIZE_0_1_ck_engine_watch_options 48
+#define CK_SIZE_0_1_ck_image_pull_options 80
+#define CK_SIZE_0_1_ck_image_load_options 24
+#define CK_SIZE_0_1_ck_image_import_options 56
+#define CK_SIZE_0_1_ck_image_list_query_options 24
+#define CK_SIZE_0_1_ck_image_inspect_options 16
+#define CK_SIZE_0_1_ck_image_read_history_options 16
+#define CK_SIZE_0_1_ck_image_tag_options 16
+#define CK_SIZE_0_1_ck_image_remove_options 16
+#define CK_SIZE_0_1_ck_image_prune_options 16
+#define CK_SIZE_0_1_ck_resources_create_options 120
+#define CK_SIZE_0_1_ck_scope_create_options 16
+#define CK_SIZE_0_1_ck_scope_end_options 16
+#define CK_SIZE_0_1_ck_session_write_options 16
+#define CK_SIZE_0_1_ck_session_read_options 24
+
+#endif  // CONTAINERKIT_CAPI_SRC_SIZES_0_1_H_
