@@ -1,0 +1,195 @@
+#include "lib/image/image_service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "lib/base/cancel.h"
+#include "lib/base/clock.h"
+#include "lib/base/status.h"
+#include "lib/image/archive.h"
+#include "lib/image/catalog.h"
+#include "lib/image/config_changes.h"
+#include "lib/image/image_commit.h"
+#include "lib/image/loader.h"
+#include "lib/image/puller.h"
+#include "lib/oci/media_type.h"
+#include "lib/oci/platform.h"
+#include "lib/oci/reference.h"
+#include "lib/store/layer_unpacker.h"
+#include "lib/sys/file_util.h"
+
+namespace containerkit::image {
+namespace {
+
+constexpr char kImport[] = "image.import";
+constexpr size_t kBufferBytes = 1 << 20;
+
+// Unpacks a root file system from `fd`, whatever its digest.
+absl::StatusOr<store::LayerRecord> UnpackFrom(
+    store::Store& store, store::Lease& lease, int fd,
+    const store::LayerWriterOptions& writer, const CancelToken& cancel) {
+  store::LayerUnpackerOptions options;
+  options.sync = store::LayerSync::kLater;
+  options.writer = writer;
+  CK_ASSIGN_OR_RETURN(const std::unique_ptr<store::LayerUnpacker> unpacker,
+                      store::LayerUnpacker::Start(store, lease, options));
+  const auto buffer = std::make_unique<char[]>(kBufferBytes);
+  while (true) {
+    CK_RETURN_IF_ERROR(CheckCancelled(cancel, kImport));
+    const ssize_t n = read(fd, buffer.get(), kBufferBytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SyscallError(errno, kImport, "read");
+    if (n == 0) return unpacker->Finish();
+    CK_RETURN_IF_ERROR(unpacker->Write(
+        absl::string_view(buffer.get(), static_cast<size_t>(n))));
+  }
+}
+
+ImageServiceOptions WithStore(ImageServiceOptions options,
+                              const store::Store& store) {
+  options.writer.user_xattrs = store.user_xattrs();
+  return options;
+}
+
+}  // namespace
+
+ImageService::ImageService(store::Store* store, ImageServiceOptions options)
+    : store_(store),
+      options_(WithStore(std::move(options), *store)),
+      client_(options_.registry) {}
+
+absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
+                                             const PullOptions& options) {
+  CK_ASSIGN_OR_RETURN(const oci::ImageRef ref, oci::ImageRef::Parse(reference));
+  Puller puller(store_, &client_, options_.writer, ref, options);
+  CK_ASSIGN_OR_RETURN(const std::string id, puller.Run());
+  return InspectImage(*store_, id);
+}
+
+absl::StatusOr<std::vector<std::string>> ImageService::Load(
+    const std::string& path, const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(const UniqueFd fd, sys::OpenAt(AT_FDCWD, path, O_RDONLY),
+                      "load");
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) {
+    return SyscallError(errno, "image.load", "fstat", path);
+  }
+  if (!S_ISDIR(info.st_mode)) return LoadFd(fd.get(), cancel);
+  CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
+                      OpenDirArchive(path, cancel), "load");
+  absl::StatusOr<std::vector<std::string>> loaded =
+      LoadImages(*store_, *archive, options_.writer, cancel);
+  CK_RETURN_IF_ERROR(loaded.status()) << "load";
+  return loaded;
+}
+
+absl::StatusOr<std::vector<std::string>> ImageService::LoadFd(
+    int fd, const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
+                      OpenTarArchive(*store_, fd, cancel), "load");
+  absl::StatusOr<std::vector<std::string>> loaded =
+      LoadImages(*store_, *archive, options_.writer, cancel);
+  CK_RETURN_IF_ERROR(loaded.status()) << "load";
+  return loaded;
+}
+
+absl::StatusOr<std::string> ImageService::Import(
+    int fd, const ImageImportOptions& options, const CancelToken& cancel) {
+  NewImage image;
+  if (!options.reference.empty()) {
+    CK_ASSIGN_OR_RETURN(const oci::ImageRef ref,
+                        oci::ImageRef::Parse(options.reference));
+    if (!ref.digest().empty()) {
+      return InvalidArgument(Reason::kInvalidReference, kImport,
+                             "an imported image cannot be named by digest");
+    }
+    image.names.push_back(ref.ToString());
+  }
+  oci::Platform platform = oci::HostPlatform();
+  if (!options.platform.empty()) {
+    CK_ASSIGN_OR_RETURN(platform, oci::ParsePlatform(options.platform));
+  }
+  oci::ImageConfig& config = image.config;
+  for (const std::string& change : options.changes) {
+    CK_RETURN_IF_ERROR(ApplyChange(change, config.config));
+  }
+  CK_ASSIGN_OR_RETURN(store::Lease lease, store_->NewLease());
+  CK_ASSIGN_OR_RETURN(const store::LayerRecord layer,
+                      UnpackFrom(*store_, lease, fd, options_.writer, cancel),
+                      "import");
+  CK_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(layer.diff_id()));
+  config.architecture = platform.architecture;
+  config.os = platform.os;
+  config.variant = platform.variant;
+  config.created = FormatRfc3339(absl::Now());
+  config.diff_ids = {diff_id};
+  config.history = {{.created = config.created,
+                     .comment = options.message.empty() ? "Imported from -"
+                                                        : options.message}};
+  const std::string bytes = oci::SerializeImageConfig(config);
+  image.config_digest = Sha256::Of(bytes);
+  image.config_media_type = oci::kOciConfig;
+  image.config_size_bytes = bytes.size();
+  CK_RETURN_IF_ERROR(
+      store_->blobs()
+          .Put(lease, bytes, image.config_digest, store_->options().durable)
+          .status())
+      << "import";
+  return CommitImage(*store_, image);
+}
+
+absl::StatusOr<std::vector<ImageSummary>> ImageService::List(
+    const ImageListOptions& options) const {
+  return ListImages(*store_, options);
+}
+
+absl::StatusOr<ImageInfo> ImageService::Inspect(absl::string_view name) const {
+  return InspectImage(*store_, name);
+}
+
+absl::StatusOr<std::vector<ImageHistoryEntry>> ImageService::History(
+    absl::string_view name) const {
+  return ImageHistoryOf(*store_, name);
+}
+
+absl::Status ImageService::Tag(absl::string_view name,
+                               absl::string_view target) {
+  return TagImage(*store_, name, target);
+}
+
+absl::StatusOr<ImageRemoval> ImageService::Remove(
+    absl::string_view name, const ImageRemoveOptions& options) {
+  return RemoveImage(*store_, name, options.force);
+}
+
+absl::StatusOr<ImageRemoval> ImageService::Prune(bool all, bool dry_run) {
+  return PruneImages(*store_, all, dry_run);
+}
+
+absl::StatusOr<ResolvedImage> ImageService::Resolve(
+    absl::string_view name) const {
+  FoundImage image;
+  CK_RETURN_IF_ERROR(store_->Read([&](const store::Txn& txn) -> absl::Status {
+    CK_ASSIGN_OR_RETURN(image, FindImage(txn, name));
+    return absl::OkStatus();
+  }));
+  ResolvedImage resolved;
+  CK_ASSIGN_OR_RETURN(resolved.config, ReadConfig(*store_, image.record));
+  resolved.id = image.record.id();
+  resolved.size_bytes = image.record.size_bytes();
+  const absl::StatusOr<oci::ImageRef> ref =
+      oci::ImageRef::Parse(image.by_reference);
+  resolved.name = ref.ok() ? ref->Familiar() : resolved.id;
+  return resolved;
+}
+
+}  // namespace containerkit::image

@@ -1,0 +1,82 @@
+// Images: everything the engine does with them, over one store.
+#ifndef CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
+#define CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "containerkit/image.h"
+#include "lib/oci/image_config.h"
+#include "lib/registry/client.h"
+#include "lib/registry/options.h"
+#include "lib/store/layer_writer.h"
+#include "lib/store/store.h"
+
+namespace containerkit::image {
+
+// What a container is made from.
+struct ResolvedImage {
+  // "sha256:<hex>".
+  std::string id;
+  // The name it was found by, familiar; the id when found by that.
+  std::string name;
+  oci::ImageConfig config;
+  // Bytes of all layers, unpacked.
+  uint64_t size_bytes = 0;
+};
+
+struct ImageServiceOptions {
+  registry::ClientOptions registry;
+  // How layers are written: who sets owners without root. user_xattrs is
+  // taken from the store.
+  store::LayerWriterOptions writer;
+};
+
+// The methods are those of containerkit::Images in containerkit/image.h, where
+// their contracts are.
+//
+// Thread-safe. No threads between calls. Must not outlive the store.
+class ImageService {
+ public:
+  ImageService(store::Store* store, ImageServiceOptions options);
+  ImageService(const ImageService&) = delete;
+  ImageService& operator=(const ImageService&) = delete;
+
+  absl::StatusOr<ImageInfo> Pull(absl::string_view reference,
+                                 const PullOptions& options);
+  absl::StatusOr<std::vector<std::string>> Load(const std::string& path,
+                                                const CancelToken& cancel);
+  absl::StatusOr<std::vector<std::string>> LoadFd(int fd,
+                                                  const CancelToken& cancel);
+  // Errors besides: INVALID_ARGUMENT / kInvalidArgument for a change.
+  absl::StatusOr<std::string> Import(int fd, const ImageImportOptions& options,
+                                     const CancelToken& cancel = {});
+
+  absl::StatusOr<std::vector<ImageSummary>> List(
+      const ImageListOptions& options) const;
+  absl::StatusOr<ImageInfo> Inspect(absl::string_view name) const;
+  absl::StatusOr<std::vector<ImageHistoryEntry>> History(
+      absl::string_view name) const;
+  absl::Status Tag(absl::string_view name, absl::string_view target);
+  absl::StatusOr<ImageRemoval> Remove(absl::string_view name,
+                                      const ImageRemoveOptions& options);
+  absl::StatusOr<ImageRemoval> Prune(bool all, bool dry_run);
+
+  // For making a container.
+  //
+  // Errors: NOT_FOUND / kImageNotFound; INVALID_ARGUMENT / kImageAmbiguous,
+  //         kInvalidReference.
+  absl::StatusOr<ResolvedImage> Resolve(absl::string_view name) const;
+
+ private:
+  store::Store* const store_;
+  const ImageServiceOptions options_;
+  registry::Client client_;
+};
+
+}  // namespace containerkit::image
+
+#endif  // CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
