@@ -19,6 +19,7 @@
 #include "lib/runtime/attach_events.h"
 #include "lib/runtime/monitor_wire.h"
 #include "lib/runtime/plan.h"
+#include "lib/runtime/spawner.h"
 
 namespace containerkit::runtime {
 
@@ -86,7 +87,8 @@ class Launcher {
   //   is left then; DEADLINE_EXCEEDED / kTimeout and CANCELLED / kCancelled:
   //   the same, as soon as the monitor noticed; INVALID_ARGUMENT /
   //   kInvalidArgument: too many descriptors, oom_path too long; UNAVAILABLE /
-  //   kMonitorLost: helper or monitor was killed.
+  //   kMonitorLost: helper or monitor was killed; FAILED_PRECONDITION /
+  //   kForked: this is a forked copy of the process that made the Launcher.
   // Blocks until the start succeeded or failed.
   // Privileges: those of the plan's steps; none of its own.
   absl::StatusOr<Launched> Start(const LaunchSpec& spec);
@@ -104,8 +106,10 @@ class Launcher {
 
   const UniqueFd image_;  // the helper, a sealed memfd
   absl::Mutex mutex_;
-  UniqueFd socket_ ABSL_GUARDED_BY(mutex_);
-  UniqueFd spawner_ ABSL_GUARDED_BY(mutex_);  // pidfd
+  SpawnerProcess spawner_ ABSL_GUARDED_BY(mutex_);
+  // The process that started the spawner; 0: none yet. Another one is a
+  // forked copy of it, which must not use it.
+  pid_t owner_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace containerkit::runtime

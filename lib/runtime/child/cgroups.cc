@@ -1,0 +1,223 @@
+#include "lib/runtime/child/cgroups.h"
+
+#include "lib/runtime/child/fail.h"
+#include "lib/runtime/child/sys.h"
+#include "lib/runtime/child/text.h"
+
+namespace containerkit::runtime::child {
+namespace {
+
+inline constexpr int kDeepest = 16;
+
+struct DirectoryEntry {
+  uint64_t inode;
+  int64_t offset;
+  uint16_t size;
+  uint8_t type;
+  char name[];
+};
+inline constexpr uint8_t kTypeDirectory = 4;
+
+// Calls fn(fd of a subdirectory, name) for each subdirectory.
+template <typename Fn>
+void ForEachChild(int directory, Fn fn) {
+  const long fd = OpenAt(directory, ".", O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return;
+  alignas(DirectoryEntry) char buffer[2048];
+  for (;;) {
+    const long n = Sys(SYS_getdents64, fd, buffer, sizeof buffer);
+    if (n <= 0) break;
+    for (long at = 0; at < n;) {
+      const auto* entry = reinterpret_cast<DirectoryEntry*>(buffer + at);
+      at += entry->size;
+      if (entry->type != kTypeDirectory || entry->name[0] == '.') continue;
+      const long child =
+          OpenAt(int(fd), entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (child < 0) continue;
+      fn(int(child), entry->name);
+      Close(int(child));
+    }
+  }
+  Close(int(fd));
+}
+
+// A new cpuset of v1 has no cpu and no memory node, so nobody could enter.
+void CopyFromParent(int group, const char* file) {
+  char value[256];
+  long fd = OpenAt(group, file, O_RDONLY);
+  if (fd < 0) return;
+  long n = ReadAll(int(fd), value, sizeof value);
+  Close(int(fd));
+  if (n > 1) return;
+  char parent[64];
+  Text(parent, sizeof parent).Add("../").Add(file);
+  fd = OpenAt(group, parent, O_RDONLY);
+  if (fd < 0) return;
+  n = ReadAll(int(fd), value, sizeof value);
+  Close(int(fd));
+  if (n > 0) WriteFileAt(group, file, value, size_t(n));
+}
+
+// Signals every process; how many there were.
+int KillProcesses(int group) {
+  const long fd = OpenAt(group, "cgroup.procs", O_RDONLY);
+  if (fd < 0) return 0;
+  int killed = 0;
+  char buffer[4096];
+  size_t have = 0;
+  for (;;) {
+    const long n = Read(int(fd), buffer + have, sizeof buffer - 1 - have);
+    if (n <= 0) break;
+    have += size_t(n);
+    buffer[have] = '\0';
+    char* line = buffer;
+    for (char* at = buffer; *at != '\0'; ++at) {
+      if (*at != '\n') continue;
+      uint64_t pid;
+      if (ParseInt(line, &pid) && pid > 1) {
+        Sys(SYS_kill, pid, SIGKILL);
+        ++killed;
+      }
+      line = at + 1;
+    }
+    have -= size_t(line - buffer);
+    memmove(buffer, line, have);
+  }
+  Close(int(fd));
+  return killed;
+}
+
+int KillTree(int group, int depth) {
+  if (WriteFileAt(group, "cgroup.kill", "1", 1) == 0) {
+    return KillProcesses(group);
+  }
+  int killed = KillProcesses(group);
+  if (depth >= kDeepest) return killed;
+  ForEachChild(group, [&](int child, const char*) {
+    killed += KillTree(child, depth + 1);
+  });
+  return killed;
+}
+
+void RemoveChildren(int group, int depth) {
+  if (depth >= kDeepest) return;
+  ForEachChild(group, [&](int child, const char* name) {
+    RemoveChildren(child, depth + 1);
+    Sys(SYS_unlinkat, group, name, AT_REMOVEDIR);
+  });
+}
+
+long RemoveGroup(const char* path, bool parent) {
+  constexpr int kTries = 60;
+  int64_t pause = 50 * 1000;
+  for (int i = 0;; ++i) {
+    const long result = Sys(SYS_unlinkat, kAtFdCwd, path, AT_REMOVEDIR);
+    if (result == 0 || result == -ENOENT || parent || i == kTries) {
+      return result;
+    }
+    const long fd = Open(path, O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+      RemoveChildren(int(fd), 0);
+      Close(int(fd));
+    }
+    SleepNs(pause);
+    if (pause < 32 * 1000 * 1000) pause *= 2;
+  }
+}
+
+}  // namespace
+
+Cgroups::Group* Cgroups::Find(const char* path) {
+  for (int i = 0; i < count_; ++i) {
+    if (Equal(groups_[i].path, path)) return &groups_[i];
+  }
+  return nullptr;
+}
+
+Cgroups::Group* Cgroups::Remember(const char* path, bool parent) {
+  if (Group* known = Find(path)) return known;
+  if (groups_ == nullptr) {
+    groups_ = static_cast<Group*>(AllocatePages(sizeof(Group) * kMost));
+  }
+  if (groups_ == nullptr || count_ == kMost) return nullptr;
+  if (strlen(path) >= sizeof groups_->path) return nullptr;
+  Group* group = &groups_[count_++];
+  Text(group->path, sizeof group->path).Add(path);
+  group->parent = parent;
+  return group;
+}
+
+long Cgroups::MakeOne(const char* path, bool parent) {
+  // Somebody may remove a parent that was empty when he looked.
+  constexpr int kRaces = 16;
+  for (int i = 0; i < kRaces; ++i) {
+    const long result = Sys(SYS_mkdirat, kAtFdCwd, path, 0755);
+    if (result == 0) {
+      if (Remember(path, parent) != nullptr) break;
+      Sys(SYS_unlinkat, kAtFdCwd, path, AT_REMOVEDIR);
+      return -E2BIG;
+    }
+    if (result == -EEXIST) return 0;
+    if (result != -ENOENT) return result;
+    char above[500];
+    const char* slash = FindLast(path, '/');
+    if (slash == nullptr || slash == path ||
+        size_t(slash - path) >= sizeof above) {
+      return -ENOENT;
+    }
+    Text(above, sizeof above).AddBytes(path, size_t(slash - path));
+    const long made = MakeOne(above, true);
+    if (made < 0) return made;
+  }
+  if (Find(path) == nullptr) return -ENOENT;
+  if (child::Find(path, "cpuset") != nullptr) {
+    const long fd = Open(path, O_PATH | O_DIRECTORY);
+    if (fd >= 0) {
+      CopyFromParent(int(fd), "cpuset.cpus");
+      CopyFromParent(int(fd), "cpuset.mems");
+      Close(int(fd));
+    }
+  }
+  return 0;
+}
+
+long Cgroups::Make(const char* path) {
+  const long result = MakeOne(path, false);
+  return result < 0 ? Fail(result, "mkdir", path) : 0;
+}
+
+void Cgroups::Thaw() {
+  for (int i = 0; i < count_; ++i) {
+    if (child::Find(groups_[i].path, "freezer") == nullptr) continue;
+    const long fd = Open(groups_[i].path, O_PATH | O_DIRECTORY);
+    if (fd < 0) continue;
+    WriteFileAt(int(fd), "freezer.state", "THAWED", 6);
+    Close(int(fd));
+  }
+}
+
+void Cgroups::KillAll() {
+  constexpr int kRounds = 200;
+  Thaw();
+  for (int round = 0; round < kRounds; ++round) {
+    int killed = 0;
+    for (int i = 0; i < count_; ++i) {
+      if (groups_[i].parent) continue;
+      const long fd = Open(groups_[i].path, O_RDONLY | O_DIRECTORY);
+      if (fd < 0) continue;
+      killed += KillTree(int(fd), 0);
+      Close(int(fd));
+    }
+    if (killed == 0) return;
+    SleepNs(round < 20 ? 200 * 1000 : 5 * 1000 * 1000);
+  }
+}
+
+void Cgroups::RemoveAll() {
+  for (int i = count_ - 1; i >= 0; --i) {
+    RemoveGroup(groups_[i].path, groups_[i].parent);
+  }
+  count_ = 0;
+}
+
+}  // namespace containerkit::runtime::child

@@ -1,0 +1,43 @@
+// The cgroups of one container: made, killed, removed.
+#ifndef CONTAINERKIT_LIB_RUNTIME_CHILD_CGROUPS_H_
+#define CONTAINERKIT_LIB_RUNTIME_CHILD_CGROUPS_H_
+
+#include <stdint.h>
+
+namespace containerkit::runtime::child {
+
+// What a plan made. Lives as long as the monitor.
+class Cgroups {
+ public:
+  // mkdir -p; remembers what it made. Failures are noted (fail.h).
+  long Make(const char* path);
+
+  // Kills every process in the cgroups that Make() made, the frozen ones too;
+  // waits until they are empty (bounded). Others may hold more than this
+  // container.
+  void KillAll();
+
+  // Wakes frozen processes up, so that they can die.
+  void Thaw();
+
+  // Removes what Make() made, with everything that the container made below.
+  // Retries for a bounded time: the kernel keeps dead processes for a while.
+  void RemoveAll();
+
+ private:
+  static constexpr int kMost = 48;
+  struct Group {
+    char path[500];
+    bool parent;  // only made on the way to another one
+  };
+  Group* Find(const char* path);
+  Group* Remember(const char* path, bool parent);
+  long MakeOne(const char* path, bool parent);
+
+  Group* groups_ = nullptr;  // pages of their own, touched as needed
+  int count_ = 0;
+};
+
+}  // namespace containerkit::runtime::child
+
+#endif  // CONTAINERKIT_LIB_RUNTIME_CHILD_CGROUPS_H_

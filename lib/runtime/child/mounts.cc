@@ -1,0 +1,605 @@
+#include "lib/runtime/child/mounts.h"
+
+#include <limits.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
+
+#include "lib/runtime/child/fail.h"
+#include "lib/runtime/child/root.h"
+#include "lib/runtime/child/sys.h"
+#include "lib/runtime/child/text.h"
+
+namespace containerkit::runtime::child {
+namespace {
+
+// Longest value of fsconfig(FSCONFIG_SET_STRING), without its NUL.
+inline constexpr uint32_t kLongestOption = 255;
+
+long FsConfig(int fs, unsigned command, const char* key, const char* value) {
+  return Sys(SYS_fsconfig, fs, command, key, value, 0);
+}
+
+// "key=value" or "flag".
+long SetOption(int fs, Str option) {
+  char key[64];
+  uint32_t size = 0;
+  while (size < option.size && option.data[size] != '=') ++size;
+  if (size >= sizeof key) return -EINVAL;
+  memcpy(key, option.data, size);
+  key[size] = '\0';
+  if (size == option.size) return FsConfig(fs, FSCONFIG_SET_FLAG, key, nullptr);
+  return FsConfig(fs, FSCONFIG_SET_STRING, key, option.data + size + 1);
+}
+
+bool IsProcfs(int fd) {
+  struct statfs fs;
+  return Sys(SYS_fstatfs, fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+bool IsDirectory(int fd) {
+  struct stat stat;
+  return Fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
+}
+
+// The part of a target below /proc: null outside, "" for /proc itself.
+const char* BelowProc(const char* target) {
+  while (*target == '/') ++target;
+  if (!StartsWith(target, "proc")) return nullptr;
+  target += 4;
+  if (*target != '\0' && *target != '/') return nullptr;
+  while (*target == '/') ++target;
+  return target;
+}
+
+// Files in /proc that a mount may replace without misleading the kernel's
+// interfaces (lxcfs and its like).
+bool ReplaceableInProc(const char* name) {
+  constexpr const char* kNames[] = {"cpuinfo",
+                                    "diskstats",
+                                    "meminfo",
+                                    "stat",
+                                    "swaps",
+                                    "uptime",
+                                    "loadavg",
+                                    "slabinfo",
+                                    "net/dev",
+                                    "sys/kernel/ns_last_pid",
+                                    "sys/crypto/fips_enabled"};
+  for (const char* allowed : kNames) {
+    if (Equal(name, allowed)) return true;
+  }
+  return false;
+}
+
+// Only procfs may be mounted on /proc, and nothing that matters below it:
+// whoever controls /proc controls where labels and sysctls are written
+// (CVE-2025-52881, CVE-2019-19921).
+long CheckProc(const char* target, int target_fd, bool source_is_procfs) {
+  const char* below = BelowProc(target);
+  if (below != nullptr && *below == '\0') {
+    return source_is_procfs ? 0 : Fail(-EPERM, "mount on /proc", target);
+  }
+  if (below != nullptr && ReplaceableInProc(below)) return 0;
+  if (below == nullptr && !IsProcfs(target_fd)) return 0;
+  return Fail(-EPERM, "mount inside /proc", target);
+}
+
+// Sets the overlay's directories, from cwd where their paths are too long
+// for fsconfig.
+long SetDirectory(int fs, const char* key, Str path) {
+  if (path.size <= kLongestOption) {
+    return FsConfig(fs, FSCONFIG_SET_STRING, key, path.c_str());
+  }
+  const char* name = FindLast(path.c_str(), '/');
+  char parent[PATH_MAX];
+  if (name == nullptr || path.size >= sizeof parent) return -ENAMETOOLONG;
+  Text(parent, sizeof parent).AddBytes(path.data, size_t(name - path.data));
+  long result = Sys(SYS_chdir, parent);
+  if (result < 0) return result;
+  result = FsConfig(fs, FSCONFIG_SET_STRING, key, name + 1);
+  Sys(SYS_chdir, "/");
+  return result;
+}
+
+struct OverlayFields {
+  List lowers;
+  Str upper, work;
+  List options;
+  Str mount_point;
+  uint64_t attr;
+};
+
+OverlayFields ReadOverlay(FieldReader fields) {
+  OverlayFields f;
+  f.lowers = fields.L();
+  f.upper = fields.S();
+  f.work = fields.S();
+  f.options = fields.L();
+  f.mount_point = fields.S();
+  f.attr = fields.U();
+  return f;
+}
+
+long ConfigureOverlay(int fs, OverlayFields f) {
+  while (f.lowers.count > 0) {
+    const Str lower = f.lowers.Take();
+    const long result = SetDirectory(fs, "lowerdir+", lower);
+    if (result < 0) return Fail(result, "fsconfig lowerdir", lower);
+  }
+  if (!f.upper.empty()) {
+    long result = SetDirectory(fs, "upperdir", f.upper);
+    if (result < 0) return Fail(result, "fsconfig upperdir", f.upper);
+    result = SetDirectory(fs, "workdir", f.work);
+    if (result < 0) return Fail(result, "fsconfig workdir", f.work);
+  }
+  while (f.options.count > 0) {
+    const Str option = f.options.Take();
+    const long result = SetOption(fs, option);
+    if (result < 0) return Fail(result, "fsconfig", option);
+  }
+  const long result = FsConfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr);
+  if (result < 0) return Fail(result, "fsconfig create", f.mount_point);
+  return 0;
+}
+
+// A detached overlay. -EINVAL also where the kernel has no "lowerdir+" (before
+// 6.5).
+long MakeOverlay(const OverlayFields& f) {
+  if (f.upper.empty() && f.lowers.count == 1) {
+    List lowers = f.lowers;
+    const Str lower = lowers.Take();
+    const long fd = Sys(SYS_open_tree, kAtFdCwd, lower.c_str(),
+                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd < 0) return Fail(fd, "open_tree", lower);
+    // An overlay without an upper directory is read-only, so is this.
+    const long result =
+        SetAttr(int(fd), f.attr | MOUNT_ATTR_RDONLY, 0, 0, false);
+    if (result == 0) return fd;
+    Close(int(fd));
+    return Fail(result, "mount_setattr", lower);
+  }
+  const long fs = Sys(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+  if (fs < 0) return Fail(fs, "fsopen", "overlay");
+  long result = ConfigureOverlay(int(fs), f);
+  if (result == 0) {
+    result = Sys(SYS_fsmount, fs, FSMOUNT_CLOEXEC, f.attr);
+    if (result < 0) Fail(result, "fsmount", f.mount_point);
+  }
+  Close(int(fs));
+  return result;
+}
+
+// How much of all lower paths is the same, up to a slash.
+size_t CommonDirectory(List lowers) {
+  const Str first = lowers.Take();
+  size_t common = first.size;
+  while (lowers.count > 0) {
+    const Str next = lowers.Take();
+    size_t same = 0;
+    while (same < common && same < next.size &&
+           first.data[same] == next.data[same]) {
+      ++same;
+    }
+    common = same;
+  }
+  while (common > 0 && first.data[common - 1] != '/') --common;
+  return common;
+}
+
+void AddEscaped(Text& data, const char* path) {
+  for (; *path != '\0'; ++path) {
+    if (*path == ':' || *path == ',' || *path == '\\') data.AddChar('\\');
+    data.AddChar(*path);
+  }
+}
+
+// The overlay through mount(2), for kernels before 6.5: all options in one
+// page, lower directories relative to what they have in common.
+long MountOverlayByPath(const OverlayFields& f) {
+  char data[4096];
+  Text text(data, sizeof data);
+  List lowers = f.lowers;
+  const size_t common = CommonDirectory(lowers);
+  char directory[PATH_MAX];
+  Text(directory, sizeof directory).AddBytes(List(lowers).Take().data, common);
+  text.Add("lowerdir=");
+  while (lowers.count > 0) {
+    const Str lower = lowers.Take();
+    const char* relative = lower.c_str() + common;
+    AddEscaped(text, *relative == '\0' ? "." : relative);
+    if (lowers.count > 0) text.AddChar(':');
+  }
+  if (!f.upper.empty()) {
+    AddEscaped(text.Add(",upperdir="), f.upper.c_str());
+    AddEscaped(text.Add(",workdir="), f.work.c_str());
+  }
+  for (List options = f.options; options.count > 0;) {
+    text.AddChar(',').Add(options.Take());
+  }
+  if (text.cut()) return Fail(-E2BIG, "mount overlay", f.mount_point);
+  long result = common == 0 ? 0 : Sys(SYS_chdir, directory);
+  if (result < 0) return Fail(result, "chdir", directory);
+  result = Sys(SYS_mount, "overlay", f.mount_point.c_str(), "overlay", 0, data);
+  Sys(SYS_chdir, "/");
+  if (result < 0) return Fail(result, "mount overlay", f.mount_point);
+  const long fd = Open(f.mount_point.c_str(), O_PATH | O_DIRECTORY);
+  if (fd < 0) return Fail(fd, "open", f.mount_point);
+  result = SetAttr(int(fd), f.attr, 0, 0, false);
+  return result < 0 ? Fail(result, "mount_setattr", f.mount_point) : fd;
+}
+
+// Attaches the root's tree at a host path and makes it the child's root.
+long AttachRoot(Child& child, int mount, Str mount_point) {
+  const long target = Open(mount_point.c_str(), O_PATH | O_DIRECTORY);
+  if (target < 0) return Fail(target, "open", mount_point);
+  const long result = Attach(mount, int(target));
+  Close(int(target));
+  if (result < 0) return Fail(result, "move_mount", mount_point);
+  child.root = mount;
+  return 0;
+}
+
+struct BindFields {
+  Str source, target;
+  uint64_t attr_set, attr_clear, propagation, flags;
+};
+
+BindFields ReadBind(FieldReader fields) {
+  BindFields f;
+  f.source = fields.S();
+  f.target = fields.S();
+  f.attr_set = fields.U();
+  f.attr_clear = fields.U();
+  f.propagation = fields.U();
+  f.flags = fields.U();
+  return f;
+}
+
+long CloneSource(const char* source, uint64_t flags) {
+  unsigned tree = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  if (flags & kMountRecursive) tree |= unsigned(kAtRecursive);
+  if (flags & kMountNoFollow) tree |= AT_SYMLINK_NOFOLLOW;
+  return Sys(SYS_open_tree, kAtFdCwd, source, tree);
+}
+
+// Sets a mount's attributes; with kMountReadonlyFallback those that a user
+// namespace may not clear stay.
+long SetAttrFor(int fd, uint64_t set, uint64_t clear, uint64_t flags) {
+  const bool recursive = (flags & kMountRecursiveAttr) != 0;
+  const long result = SetAttr(fd, set, clear, 0, recursive);
+  if (result == -EPERM && (flags & kMountReadonlyFallback) != 0) {
+    return SetAttr(fd, set, 0, 0, recursive);
+  }
+  return result;
+}
+
+// Puts a detached mount at a target inside the root.
+long Place(Child& child, int mount, Str target, uint64_t propagation,
+           uint64_t flags, bool file, bool procfs) {
+  const long to = (flags & kMountNoCreate)
+                      ? OpenInRoot(child.root, target.c_str(), O_PATH)
+                      : OpenOrMake(child.root, target.c_str(), file);
+  if (to < 0) return Fail(to, "openat2", target);
+  long result = CheckProc(target.c_str(), int(to), procfs);
+  if (result == 0 && (flags & kMountCopyUp)) {
+    const long from = OpenAt(int(to), ".", O_RDONLY | O_DIRECTORY);
+    result = from < 0 ? from : CopyTree(int(from), mount);
+    Close(int(from));
+    if (result < 0) Fail(result, "tmpcopyup", target);
+  }
+  if (result == 0) {
+    result = Attach(mount, int(to));
+    if (result < 0) Fail(result, "move_mount", target);
+  }
+  Close(int(to));
+  if (result == 0 && propagation != 0) {
+    result = SetAttr(mount, 0, 0, propagation, false);
+    if (result < 0) Fail(result, "mount_setattr", target);
+  }
+  return result;
+}
+
+}  // namespace
+
+long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
+             bool recursive) {
+  if (set == 0 && clear == 0 && propagation == 0) return 0;
+  struct mount_attr attr = {};
+  attr.attr_set = set;
+  attr.attr_clr = clear;
+  if (set & MOUNT_ATTR__ATIME) attr.attr_clr |= MOUNT_ATTR__ATIME;
+  attr.propagation =
+      propagation & (MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE);
+  if (propagation & MS_REC) recursive = true;
+  return Sys(SYS_mount_setattr, fd, "",
+             kAtEmptyPath | (recursive ? kAtRecursive : 0), &attr, sizeof attr);
+}
+
+long Attach(int mount, int target) {
+  return Sys(SYS_move_mount, mount, "", target, "",
+             MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+long MakeMount(const char* fstype, const char* source, List options,
+               uint64_t attr, const char** call) {
+  *call = "fsopen";
+  const long fs = Sys(SYS_fsopen, fstype, FSOPEN_CLOEXEC);
+  if (fs < 0) return fs;
+  *call = "fsconfig";
+  long result = 0;
+  if (*source != '\0') {
+    result = FsConfig(int(fs), FSCONFIG_SET_STRING, "source", source);
+  }
+  while (result == 0 && options.count > 0) {
+    result = SetOption(int(fs), options.Take());
+  }
+  if (result == 0) {
+    *call = "fsconfig create";
+    result = FsConfig(int(fs), FSCONFIG_CMD_CREATE, nullptr, nullptr);
+  }
+  if (result == 0) {
+    *call = "fsmount";
+    result = Sys(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
+  }
+  Close(int(fs));
+  return result;
+}
+
+long PrivateProcfs(Child& child) {
+  if (child.procfs >= 0) return child.procfs;
+  const char* call;
+  const long fd = MakeMount(
+      "proc", "proc", List(),
+      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &call);
+  if (fd < 0) return Fail(fd, call, "proc");
+  if (!IsProcfs(int(fd))) return Fail(-EPERM, "fstatfs", "proc");
+  child.procfs = int(fd);
+  return fd;
+}
+
+long StepPropagation(Child& child, FieldReader fields) {
+  const uint64_t propagation = fields.U();
+  const bool recursive = fields.U() != 0;
+  child.shared_root = (propagation & MS_SHARED) != 0 || !recursive;
+  const long root = Open("/", O_PATH | O_DIRECTORY);
+  if (root < 0) return Fail(root, "open", "/");
+  const long result = SetAttr(int(root), 0, 0, propagation, recursive);
+  Close(int(root));
+  return result < 0 ? Fail(result, "mount_setattr", "/") : 0;
+}
+
+long StepRootOverlay(Child& child, const StepView& step) {
+  const OverlayFields f = ReadOverlay(step.Fields());
+  if (f.lowers.count == 0) return Fail(-EINVAL, "overlay", "no layer");
+  long mount = child.prepared->Find(step.index);
+  if (mount < 0) mount = MakeOverlay(f);
+  if (mount == -EINVAL && f.lowers.count > 1 - !f.upper.empty()) {
+    mount = MountOverlayByPath(f);
+    if (mount >= 0) child.root = int(mount);
+    return mount < 0 ? mount : 0;
+  }
+  return mount < 0 ? mount : AttachRoot(child, int(mount), f.mount_point);
+}
+
+long StepRootBind(Child& child, const StepView& step) {
+  FieldReader fields = step.Fields();
+  const Str source = fields.S();
+  const bool recursive = fields.U() != 0;
+  const uint64_t attr = fields.U();
+  const uint64_t propagation = fields.U();
+  long mount = child.prepared->Find(step.index);
+  if (mount < 0) {
+    mount = CloneSource(source.c_str(), recursive ? uint64_t{kMountRecursive} : 0);
+  }
+  if (mount < 0) return Fail(mount, "open_tree", source);
+  long result = SetAttr(int(mount), attr, 0, 0, false);
+  if (result < 0) return Fail(result, "mount_setattr", source);
+  result = AttachRoot(child, int(mount), source);
+  if (result < 0 || propagation == 0) return result;
+  result = SetAttr(int(mount), 0, 0, propagation, recursive);
+  return result < 0 ? Fail(result, "mount_setattr", source) : 0;
+}
+
+long StepMount(Child& child, FieldReader fields) {
+  const Str fstype = fields.S();
+  const Str source = fields.S();
+  const List options = fields.L();
+  const Str target = fields.S();
+  const uint64_t attr = fields.U();
+  const uint64_t propagation = fields.U();
+  const uint64_t flags = fields.U();
+  const char* call;
+  const long mount =
+      MakeMount(fstype.c_str(), source.c_str(), options, attr, &call);
+  if (mount == -ENODEV && (flags & kMountOptional)) return 0;
+  if (mount < 0) return Fail(mount, call, target);
+  const long result = Place(child, int(mount), target, propagation, flags,
+                            false, Equal(fstype.c_str(), "proc"));
+  Close(int(mount));
+  return result;
+}
+
+long StepBind(Child& child, const StepView& step) {
+  const BindFields f = ReadBind(step.Fields());
+  long mount = child.prepared->Find(step.index);
+  if (mount < 0) mount = CloneSource(f.source.c_str(), f.flags);
+  if (mount == -ENOENT && (f.flags & kMountOptional)) return 0;
+  if (mount < 0) return Fail(mount, "open_tree", f.source);
+  long result = SetAttrFor(int(mount), f.attr_set, f.attr_clear, f.flags);
+  if (result < 0) {
+    Fail(result, "mount_setattr", f.target);
+  } else {
+    const bool file =
+        !IsDirectory(int(mount)) || (f.flags & kMountTargetFile) != 0;
+    result = Place(child, int(mount), f.target, f.propagation, f.flags, file,
+                   IsProcfs(int(mount)));
+  }
+  Close(int(mount));
+  return result;
+}
+
+long StepSetMountAttr(Child& child, FieldReader fields) {
+  const Str target = fields.S();
+  const uint64_t set = fields.U();
+  const uint64_t clear = fields.U();
+  const uint64_t propagation = fields.U();
+  const uint64_t flags = fields.U();
+  const long fd = OpenInRoot(child.root, target.c_str(), O_PATH);
+  if (fd == -ENOENT && (flags & kMountOptional)) return 0;
+  if (fd < 0) return Fail(fd, "openat2", target);
+  long result = SetAttrFor(int(fd), set, clear, flags);
+  if (result == 0) {
+    result =
+        SetAttr(int(fd), 0, 0, propagation, (flags & kMountRecursiveAttr) != 0);
+  }
+  Close(int(fd));
+  return result < 0 ? Fail(result, "mount_setattr", target) : 0;
+}
+
+namespace {
+
+// An empty read-only tmpfs; the second and later ones are bind mounts of the
+// first, which costs no super block.
+long MaskDirectory(Child& child, int target) {
+  if (child.mask >= 0) {
+    const long mount = Sys(SYS_open_tree, child.mask, "",
+                           kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (mount < 0) return mount;
+    const long result = Attach(int(mount), target);
+    Close(int(mount));
+    return result;
+  }
+  const char* call;
+  const long mount = MakeMount("tmpfs", "tmpfs", List(),
+                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                   MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                               &call);
+  if (mount < 0) return mount;
+  const long result = Attach(int(mount), target);
+  if (result < 0) {
+    Close(int(mount));
+    return result;
+  }
+  child.mask = int(mount);
+  return 0;
+}
+
+// The container's /dev/null, if it is one: an image or volume may have put
+// something else there (CVE-2025-31133).
+long MaskFile(Child& child, int target) {
+  const long null = OpenInRoot(child.root, "/dev/null", O_PATH | O_NOFOLLOW);
+  if (null < 0) return Fail(null, "openat2", "/dev/null");
+  struct stat stat;
+  long result = Fstat(int(null), &stat);
+  if (result == 0 &&
+      (!S_ISCHR(stat.st_mode) || stat.st_rdev != MakeDevice(1, 3))) {
+    result = Fail(-ENODEV, "mask source", "/dev/null");
+  }
+  if (result == 0) {
+    result = Sys(SYS_open_tree, null, "",
+                 kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  }
+  Close(int(null));
+  if (result < 0) return result;
+  const int mount = int(result);
+  result = Attach(mount, target);
+  Close(mount);
+  return result;
+}
+
+}  // namespace
+
+long StepMaskPath(Child& child, FieldReader fields) {
+  const Str path = fields.S();
+  const long target = OpenInRoot(child.root, path.c_str(), O_PATH);
+  if (target == -ENOENT || target == -ENOTDIR) return 0;
+  if (target < 0) return Fail(target, "openat2", path);
+  FailureSlot()->call[0] = '\0';
+  const long result = IsDirectory(int(target))
+                          ? MaskDirectory(child, int(target))
+                          : MaskFile(child, int(target));
+  Close(int(target));
+  if (result < 0 && FailureSlot()->call[0] == '\0') {
+    Fail(result, "mount", path);
+  }
+  return result;
+}
+
+long StepReadonlyPath(Child& child, FieldReader fields) {
+  const Str path = fields.S();
+  const long target = OpenInRoot(child.root, path.c_str(), O_PATH);
+  if (target == -ENOENT || target == -ENOTDIR) return 0;
+  if (target < 0) return Fail(target, "openat2", path);
+  const long mount =
+      Sys(SYS_open_tree, target, "",
+          kAtEmptyPath | kAtRecursive | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  long result = mount;
+  if (mount >= 0) {
+    result = SetAttr(int(mount), MOUNT_ATTR_RDONLY, 0, 0, true);
+    if (result == 0) result = Attach(int(mount), int(target));
+    Close(int(mount));
+  }
+  Close(int(target));
+  return result < 0 ? Fail(result, "mount", path) : 0;
+}
+
+long StepReadonlyRoot(Child& child) {
+  const long result = SetAttr(child.root, MOUNT_ATTR_RDONLY, 0, 0, false);
+  return result < 0 ? Fail(result, "mount_setattr", "/") : 0;
+}
+
+namespace {
+
+long ReopenRoot(Child& child) {
+  long result = Sys(SYS_chdir, "/");
+  if (result < 0) return Fail(result, "chdir", "/");
+  result = Open("/", O_PATH | O_DIRECTORY);
+  if (result < 0) return Fail(result, "open", "/");
+  if (child.root >= 0) Close(child.root);
+  child.root = int(result);
+  return 0;
+}
+
+}  // namespace
+
+long StepPivotRoot(Child& child) {
+  long old = -1;
+  if (child.shared_root) old = Open("/", O_PATH | O_DIRECTORY);
+  long result = Sys(SYS_fchdir, child.root);
+  if (result < 0) return Fail(result, "fchdir", "/");
+  result = Sys(SYS_pivot_root, ".", ".");
+  if (result < 0) return Fail(result, "pivot_root", ".");
+  if (old >= 0) {
+    // The detach below must not reach the host's mounts.
+    result = SetAttr(int(old), 0, 0, MS_SLAVE, true);
+    Close(int(old));
+    if (result < 0) return Fail(result, "mount_setattr", "old root");
+  }
+  // cwd is the new root with the old one stacked upon it.
+  result = Sys(SYS_umount2, ".", kUmountDetach);
+  if (result < 0) return Fail(result, "umount2", ".");
+  return ReopenRoot(child);
+}
+
+long StepMoveRoot(Child& child) {
+  long result = Sys(SYS_fchdir, child.root);
+  if (result < 0) return Fail(result, "fchdir", "/");
+  result = Sys(SYS_mount, ".", "/", nullptr, MS_MOVE, nullptr);
+  if (result < 0) return Fail(result, "mount MS_MOVE", "/");
+  result = Sys(SYS_chroot, ".");
+  if (result < 0) return Fail(result, "chroot", ".");
+  return ReopenRoot(child);
+}
+
+long PrepareMount(const StepView& step) {
+  FieldReader fields = step.Fields();
+  if (step.op == Op::kRootOverlay) return MakeOverlay(ReadOverlay(fields));
+  if (step.op == Op::kBind) {
+    const BindFields f = ReadBind(fields);
+    return CloneSource(f.source.c_str(), f.flags);
+  }
+  const Str source = fields.S();
+  return CloneSource(source.c_str(), fields.U() != 0 ? uint64_t{kMountRecursive} : 0);
+}
+
+}  // namespace containerkit::runtime::child

@@ -1,0 +1,48 @@
+// Steps that build the container's file system tree. All of them return 0 or
+// -errno with the failure noted (fail.h).
+#ifndef CONTAINERKIT_LIB_RUNTIME_CHILD_MOUNTS_H_
+#define CONTAINERKIT_LIB_RUNTIME_CHILD_MOUNTS_H_
+
+#include "lib/runtime/child/child.h"
+
+namespace containerkit::runtime::child {
+
+long StepPropagation(Child& child, FieldReader fields);
+long StepRootOverlay(Child& child, const StepView& step);
+long StepRootBind(Child& child, const StepView& step);
+long StepMount(Child& child, FieldReader fields);
+long StepBind(Child& child, const StepView& step);
+long StepSetMountAttr(Child& child, FieldReader fields);
+long StepMaskPath(Child& child, FieldReader fields);
+long StepReadonlyPath(Child& child, FieldReader fields);
+long StepReadonlyRoot(Child& child);
+long StepPivotRoot(Child& child);
+long StepMoveRoot(Child& child);
+
+// A detached clone of the mount source of a RootOverlay, RootBind or Bind
+// step, for a child that may not reach it itself. -errno: not possible, the
+// child will try (and report).
+long PrepareMount(const StepView& step);
+
+// A detached mount of a new file system; *call names what failed.
+long MakeMount(const char* fstype, const char* source, List options,
+               uint64_t attr, const char** call);
+
+// move_mount of a detached mount onto a directory's or file's descriptor.
+long Attach(int mount, int target);
+
+// mount_setattr on what the descriptor refers to.
+long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
+             bool recursive);
+
+// A private procfs of the child's pid namespace, verified to be one; kept
+// for later steps.
+long PrivateProcfs(Child& child);
+
+// Copies a directory's content; `from` and `to` are open directories.
+// Trust: `from` is the image's; nothing is followed.
+long CopyTree(int from, int to, int depth = 0);
+
+}  // namespace containerkit::runtime::child
+
+#endif  // CONTAINERKIT_LIB_RUNTIME_CHILD_MOUNTS_H_

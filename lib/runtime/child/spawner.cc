@@ -1,0 +1,102 @@
+#include "lib/runtime/child/spawner.h"
+
+#include <linux/prctl.h>
+
+#include "lib/runtime/child/monitor.h"
+#include "lib/runtime/child/sys.h"
+#include "lib/runtime/child/text.h"
+
+namespace containerkit::runtime::child {
+namespace {
+
+MonitorRequest request;
+uint8_t boot_id[16];
+
+// "xxxxxxxx-xxxx-..." to 16 bytes.
+void ReadBootId() {
+  char text[64];
+  const long fd = Open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+  if (fd < 0) return;
+  const long n = ReadAll(int(fd), text, sizeof text);
+  Close(int(fd));
+  int digits = 0;
+  for (long i = 0; i < n && digits < 32; ++i) {
+    const char c = text[i];
+    int value;
+    if (c >= '0' && c <= '9') {
+      value = c - '0';
+    } else if (c >= 'a' && c <= 'f') {
+      value = c - 'a' + 10;
+    } else {
+      continue;
+    }
+    boot_id[digits / 2] = uint8_t(boot_id[digits / 2] << 4 | value);
+    ++digits;
+  }
+}
+
+// Distributes the descriptors as LaunchRequest::fds says.
+void TakeFds(const int* fds, int count) {
+  int next = 0;
+  const auto take = [&](uint32_t bit) {
+    return (request.wire.fds & bit) != 0 && next < count ? fds[next++] : -1;
+  };
+  request.plan = take(kFdPlan);
+  request.reply = take(kFdReply);
+  request.directory = take(kFdDirectory);
+  request.stdio[0] = take(kFdStdin);
+  request.stdio[1] = take(kFdStdout);
+  request.stdio[2] = take(kFdStderr);
+  request.attach = take(kFdAttach);
+  request.scope = take(kFdScope);
+  request.health = take(kFdHealth);
+  request.console = take(kFdConsole);
+  request.extra_count = 0;
+  while (next < count && request.extra_count < uint32_t(kMaxRequestFds)) {
+    request.extra[request.extra_count++] = fds[next++];
+  }
+  request.wire.oom_path[sizeof request.wire.oom_path - 1] = '\0';
+}
+
+void ReportForkFailure(long result) {
+  Event event;
+  memset(&event, 0, sizeof event);
+  event.magic = kMonitorMagic;
+  event.type = EventType::kFailed;
+  event.flags = kEventFinal;
+  event.failure.op = uint16_t(Op::kClone);
+  event.failure.os_errno = int32_t(-result);
+  Text(event.failure.call, sizeof event.failure.call).Add("fork");
+  Text(event.failure.subject, sizeof event.failure.subject).Add("monitor");
+  SendPacket(request.reply, &event, sizeof event, nullptr, 0, MSG_DONTWAIT);
+}
+
+}  // namespace
+
+void RunSpawner() {
+  SetName("ck-spawner");
+  // Monitors end unnoticed; nobody asks for their status.
+  IgnoreChildSignal(true);
+  Sys(SYS_umask, 022);
+  ReadBootId();
+  for (;;) {
+    int fds[kMaxPassedFds];
+    int count = kMaxPassedFds;
+    const long n = ReceivePacket(kSpawnerSocket, &request.wire,
+                                 sizeof request.wire, fds, &count, 0);
+    if (n <= 0) Exit(0);
+    if (size_t(n) == sizeof request.wire &&
+        request.wire.magic == kMonitorMagic) {
+      TakeFds(fds, count);
+      const long child = Fork();
+      if (child == 0) {
+        Close(kSpawnerSocket);
+        RunMonitor(request, boot_id);
+      }
+      if (child < 0) ReportForkFailure(child);
+    }
+    for (int i = 0; i < count; ++i) Close(fds[i]);
+  }
+}
+
+}  // namespace containerkit::runtime::child

@@ -1,0 +1,215 @@
+#include "lib/runtime/launcher.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/base/unique_fd.h"
+#include "lib/runtime/attach_events.h"
+#include "lib/runtime/failure.h"
+#include "lib/runtime/monitor_wire.h"
+#include "lib/runtime/plan.h"
+#include "lib/runtime/spawner.h"
+#include "lib/runtime/spawner_image.h"
+#include "lib/sys/memfd.h"
+#include "lib/sys/pidfd.h"
+#include "lib/sys/socket.h"
+
+namespace containerkit::runtime {
+namespace {
+
+constexpr absl::string_view kOperation = "launcher.start";
+
+absl::string_view BytesOf(const LaunchRequest& request) {
+  return {reinterpret_cast<const char*>(&request), sizeof request};
+}
+
+absl::StatusOr<LaunchRequest> MakeRequest(const LaunchSpec& spec) {
+  LaunchRequest request{};
+  request.magic = kMonitorMagic;
+  request.flags = spec.flags;
+  request.restart_policy = spec.restart_policy;
+  request.restart_max = spec.restart_max;
+  request.rows = spec.rows;
+  request.columns = spec.columns;
+  request.log_max_files = spec.log_max_files;
+  request.log_max_bytes = spec.log_max_bytes;
+  request.health = spec.health;
+  request.extra_fds = static_cast<uint32_t>(spec.extra_fds.size());
+  request.preserve_fds = spec.preserve_fds;
+  if (spec.plan == nullptr) {
+    return InvalidArgument(Reason::kInvalidArgument, kOperation, "no plan");
+  }
+  if (spec.preserve_fds > spec.extra_fds.size()) {
+    return InvalidArgument(Reason::kInvalidArgument, kOperation,
+                           "more descriptors to preserve than given");
+  }
+  if (spec.oom_path.size() >= sizeof request.oom_path) {
+    return InvalidArgument(Reason::kInvalidArgument, kOperation,
+                           "oom_path is too long");
+  }
+  std::memcpy(request.oom_path, spec.oom_path.data(), spec.oom_path.size());
+  return request;
+}
+
+// The descriptors of one request, in their order on the wire.
+class RequestFds {
+ public:
+  void Add(RequestFd bit, int fd) {
+    if (fd < 0) return;
+    bits_ |= bit;
+    fds_.push_back(fd);
+  }
+  void AddExtra(int fd) {
+    bits_ |= kFdExtra;
+    fds_.push_back(fd);
+  }
+  uint32_t bits() const { return bits_; }
+  const std::vector<int>& fds() const { return fds_; }
+
+ private:
+  uint32_t bits_ = 0;
+  std::vector<int> fds_;
+};
+
+// The first event that decides the start.
+absl::StatusOr<Launched> AwaitStart(EventStream events,
+                                    const LaunchSpec& spec) {
+  for (;;) {
+    CK_ASSIGN_OR_RETURN(const Event event,
+                        events.Next(spec.deadline, spec.cancel_fd));
+    if (event.type == EventType::kFailed) return FailureStatus(event.failure);
+    if (event.type == EventType::kExited) {
+      // Its owner or a stop request was faster than its program.
+      return FailedPrecondition(Reason::kAlreadyStopped, kOperation,
+                                "stopped before it ran");
+    }
+    if (event.type != EventType::kStarted && event.type != EventType::kReady) {
+      continue;
+    }
+    Launched launched;
+    launched.pid = event.pid;
+    launched.pid_start_ticks = event.pid_start_ticks;
+    launched.ready = event.type == EventType::kReady;
+    launched.events = std::move(events);
+    return launched;
+  }
+}
+
+}  // namespace
+
+Launcher::Launcher(UniqueFd image) : image_(std::move(image)) {}
+
+absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create() {
+  CK_ASSIGN_OR_RETURN(UniqueFd image,
+                      sys::MakeSealedMemfd("ck-helper", HelperImage(),
+                                           sys::MemfdUse::kExecutable));
+  return absl::WrapUnique(new Launcher(std::move(image)));
+}
+
+Launcher::~Launcher() {
+  absl::MutexLock lock(&mutex_);
+  StopSpawner();
+}
+
+void Launcher::StopSpawner() {
+  if (owner_ != getpid()) {
+    // A forked copy: the spawner is the parent's.
+    spawner_.socket.Reset();
+    spawner_.pidfd.Reset();
+    return;
+  }
+  runtime::StopSpawner(spawner_);
+}
+
+absl::Status Launcher::EnsureSpawner() {
+  if (owner_ != 0 && owner_ != getpid()) {
+    return FailedPrecondition(Reason::kForked, kOperation, "used after fork()");
+  }
+  if (spawner_.socket.ok()) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(spawner_, StartSpawner(image_.get()), "start helper");
+  owner_ = getpid();
+  return absl::OkStatus();
+}
+
+absl::Status Launcher::Warm() {
+  absl::MutexLock lock(&mutex_);
+  return EnsureSpawner();
+}
+
+absl::Status Launcher::Send(const LaunchRequest& request,
+                            const std::vector<int>& fds) {
+  absl::MutexLock lock(&mutex_);
+  CK_RETURN_IF_ERROR(EnsureSpawner());
+  absl::Status status =
+      sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
+  if (!absl::IsUnavailable(status)) return status;
+  // Somebody killed the spawner: its monitors live on, a new one serves.
+  StopSpawner();
+  CK_RETURN_IF_ERROR(EnsureSpawner());
+  return sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
+}
+
+bool Launcher::SpawnerDied() {
+  absl::MutexLock lock(&mutex_);
+  return spawner_.pidfd.ok() &&
+         sys::WaitForExit(spawner_.pidfd.get(), absl::InfinitePast()).ok();
+}
+
+absl::StatusOr<Launched> Launcher::Start(const LaunchSpec& spec) {
+  CK_ASSIGN_OR_RETURN(LaunchRequest request, MakeRequest(spec));
+  CK_ASSIGN_OR_RETURN(const UniqueFd plan,
+                      sys::MakeSealedMemfd("ck-plan", spec.plan->Encode(),
+                                           sys::MemfdUse::kData));
+  UniqueFd health;
+  if (spec.health_plan != nullptr) {
+    CK_ASSIGN_OR_RETURN(
+        health, sys::MakeSealedMemfd("ck-plan", spec.health_plan->Encode(),
+                                     sys::MemfdUse::kData));
+  }
+  constexpr int kTries = 2;
+  for (int attempt = 1;; ++attempt) {
+    CK_ASSIGN_OR_RETURN(auto reply, sys::MakeSocketPair());
+    RequestFds fds;
+    fds.Add(kFdPlan, plan.get());
+    fds.Add(kFdReply, reply.second.get());
+    fds.Add(kFdDirectory, spec.directory_fd);
+    fds.Add(kFdStdin, spec.stdin_fd);
+    fds.Add(kFdStdout, spec.stdout_fd);
+    fds.Add(kFdStderr, spec.stderr_fd);
+    fds.Add(kFdAttach, spec.attach_fd);
+    fds.Add(kFdScope, spec.scope_fd);
+    fds.Add(kFdHealth, health.get());
+    fds.Add(kFdConsole, spec.console_fd);
+    for (const int fd : spec.extra_fds) fds.AddExtra(fd);
+    if (fds.fds().size() > static_cast<size_t>(kMaxRequestFds)) {
+      return InvalidArgument(Reason::kLimitExceeded, kOperation,
+                             "too many descriptors");
+    }
+    request.fds = fds.bits();
+    CK_RETURN_IF_ERROR(Send(request, fds.fds()));
+    reply.second.Reset();
+    absl::StatusOr<Launched> launched =
+        AwaitStart(EventStream(std::move(reply.first)), spec);
+    const bool lost = GetReason(launched.status()) == Reason::kMonitorLost;
+    // Without a word from a monitor the request died with the spawner.
+    if (launched.ok() || !lost || attempt == kTries || !SpawnerDied()) {
+      return launched;
+    }
+  }
+}
+
+}  // namespace containerkit::runtime
