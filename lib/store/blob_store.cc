@@ -174,6 +174,11 @@ absl::StatusOr<VerifiedBlob> BlobWriter::Commit() {
   return VerifiedBlob(std::move(digest), offset_);
 }
 
+absl::Status BlobWriter::Verify() {
+  if (complete_.has_value()) return absl::OkStatus();
+  return Finish().status();
+}
+
 absl::Status BlobWriter::VerifyAndDiscard() {
   if (complete_.has_value()) return absl::OkStatus();
   CK_RETURN_IF_ERROR(Finish().status());

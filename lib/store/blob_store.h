@@ -97,6 +97,13 @@ class BlobWriter {
   //         there stays for a resume.
   absl::StatusOr<VerifiedBlob> Commit();
 
+  // Verifies size and digest, and keeps the lock: whoever waits for the blob
+  // goes on waiting until Discard(). For layers, which have to be visible in
+  // their unpacked form before another writer looks for them.
+  //
+  // Errors: as Commit().
+  absl::Status Verify();
+
   // As Commit(), but the bytes are not kept: for layers, of which the store
   // keeps only the unpacked form.
   absl::Status VerifyAndDiscard();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -62,9 +63,13 @@ absl::Status CallError(int os_errno, absl::string_view call,
     case ELOOP:
     case EMLINK:
     case EINVAL:
-      return Prefix(SyscallError(os_errno, kOperation, call, path,
-                                 Reason::kArchiveEntryRefused),
-                    "layer entry");
+      return MakeError(absl::StatusCode::kInvalidArgument,
+                       absl::StrCat("layer entry ", path, ": ", call, ": ",
+                                    strerrordesc_np(os_errno)),
+                       {.reason = Reason::kArchiveEntryRefused,
+                        .os_errno = os_errno,
+                        .operation = kOperation,
+                        .path = std::string(path)});
     default:
       return SyscallError(os_errno, kOperation, call, path);
   }
