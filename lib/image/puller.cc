@@ -366,11 +366,14 @@ absl::Status Puller::Transfer(store::Lease& lease, store::BlobWriter& writer,
     if (store_->options().keep_layer_blobs) {
       CK_RETURN_IF_ERROR(writer.Commit().status());
     } else {
-      CK_RETURN_IF_ERROR(writer.VerifyAndDiscard());
+      CK_RETURN_IF_ERROR(writer.Verify());
     }
   }
   Report(PullProgress::Phase::kExtracting, &layer);
-  return unpacker->Finish().status();
+  CK_RETURN_IF_ERROR(unpacker->Finish().status());
+  // Only now: whoever waits for the lock then finds the layer.
+  if (!writer.complete()) writer.Discard();
+  return absl::OkStatus();
 }
 
 absl::Status Puller::Fetch(store::BlobWriter& writer,

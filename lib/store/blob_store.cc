@@ -150,6 +150,9 @@ absl::StatusOr<Digest> BlobWriter::Finish() {
 absl::StatusOr<VerifiedBlob> BlobWriter::Commit() {
   if (complete_.has_value()) return *complete_;
   CK_ASSIGN_OR_RETURN(Digest digest, Finish());
+  if (options_.digest.empty()) {
+    CK_RETURN_IF_ERROR(lease_->Protect({digest}, {}));
+  }
   const int blobs_fd = layout_->blobs_fd(digest.algorithm());
   if (fchmod(fd_.get(), 0400) != 0) {
     return SyscallError(errno, kWrite, "fchmod", name_);

@@ -60,7 +60,7 @@ struct BlobWriterOptions {
 //   }
 //   CK_ASSIGN_OR_RETURN(VerifiedBlob blob, writer->Commit());
 //
-// One thread at a time. Must not outlive its Store.
+// One thread at a time. Must not outlive its Store and Lease.
 class BlobWriter {
  public:
   // Keeps the partial file if there is something to resume.
@@ -113,14 +113,16 @@ class BlobWriter {
 
  private:
   friend class BlobStore;
-  BlobWriter(const Layout* layout, BlobWriterOptions options)
+  BlobWriter(const Layout* layout, Lease* lease, BlobWriterOptions options)
       : layout_(layout),
+        lease_(lease),
         options_(std::move(options)),
         hasher_(options_.digest.empty() ? Digest::Algorithm::kSha256
                                         : options_.digest.algorithm()) {}
   absl::StatusOr<Digest> Finish();
 
   const Layout* layout_;
+  Lease* lease_;
   BlobWriterOptions options_;
   std::string name_;
   UniqueFd fd_;
