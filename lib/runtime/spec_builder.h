@@ -13,6 +13,7 @@
 #include "lib/runtime/container_config.h"
 #include "lib/runtime/host_devices.h"
 #include "lib/runtime/host_facts.h"
+#include "lib/runtime/signals.h"
 
 namespace containerkit::runtime {
 
@@ -107,11 +108,7 @@ struct ExecConfig {
 absl::StatusOr<oci::Process> BuildExecProcess(
     const ExecConfig& exec, const oci::Process& container,
     const std::optional<std::string>& passwd,
-    const std::optional<std::string>& group, const HostFacts& facts);
-
-// A stop signal's number: "SIGTERM", "TERM", "sigterm", "15", "RTMIN+3".
-// Errors: INVALID_ARGUMENT / kInvalidArgument.
-absl::StatusOr<int> ParseSignal(absl::string_view text);
+    const std::optional<std::string>& group);
 
 }  // namespace containerkit::runtime
 

@@ -10,7 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "lib/base/status.h"
 
@@ -382,6 +384,38 @@ std::string FormatDeviceRule(const CgroupDeviceRule& rule) {
   return absl::StrCat(std::string(1, rule.type), " ", number(rule.major), ":",
                       number(rule.minor), " ",
                       rule.access.empty() ? "rwm" : rule.access);
+}
+
+absl::StatusOr<CgroupDeviceRule> ParseDeviceRule(absl::string_view text) {
+  const absl::Status bad =
+      InvalidArgument(Reason::kDeviceInvalid, "cgroup.device_rule",
+                      absl::StrCat("device rule \"", text, "\""));
+  const std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
+  if (words.size() != 3 || words[0].size() != 1 ||
+      absl::string_view("abc").find(words[0][0]) == absl::string_view::npos) {
+    return bad;
+  }
+  const std::vector<absl::string_view> numbers = absl::StrSplit(words[1], ':');
+  if (numbers.size() != 2) return bad;
+  CgroupDeviceRule rule;
+  rule.allow = true;
+  rule.type = words[0][0];
+  std::optional<int64_t>* const parts[2] = {&rule.major, &rule.minor};
+  for (int i = 0; i < 2; ++i) {
+    if (numbers[i] == "*") continue;
+    uint32_t number = 0;
+    if (numbers[i].find_first_not_of("0123456789") != absl::string_view::npos ||
+        !absl::SimpleAtoi(numbers[i], &number)) {
+      return bad;
+    }
+    *parts[i] = number;
+  }
+  rule.access = std::string(words[2]);
+  if (rule.access.empty() ||
+      rule.access.find_first_not_of("rwm") != std::string::npos) {
+    return bad;
+  }
+  return rule;
 }
 
 Writes CgroupV1DeviceWrites(const std::vector<CgroupDeviceRule>& rules) {

@@ -41,6 +41,10 @@ std::vector<CgroupWrite> CgroupV1DeviceWrites(
 // "c 1:3 rwm", as v1 writes rules.
 std::string FormatDeviceRule(const CgroupDeviceRule& rule);
 
+// Reads "c 13:* rwm", docker's --device-cgroup-rule.
+// Errors: INVALID_ARGUMENT / kDeviceInvalid.
+absl::StatusOr<CgroupDeviceRule> ParseDeviceRule(absl::string_view text);
+
 // v1's cpu.shares (2..262144) as v2's cpu.weight (1..10000).
 uint64_t CpuSharesToWeight(uint64_t shares);
 // v1's blkio.weight (10..1000) as v2's io.weight (1..10000).
