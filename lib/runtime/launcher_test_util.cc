@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,6 +122,8 @@ void LauncherTest::SetUp() {
 
 void LauncherTest::TearDown() {
   if (before_ == nullptr) return;
+  // Only a test that failed halfway has a container left.
+  (void)Client().Stop(SIGKILL, absl::ZeroDuration());
   launcher_.reset();
   directory_fd_.Reset();
   for (const std::string& cgroup : Cgroups()) {
