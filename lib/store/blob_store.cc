@@ -222,8 +222,8 @@ absl::StatusOr<std::string> BlobStore::Read(const Digest& digest,
 absl::StatusOr<std::unique_ptr<BlobWriter>> BlobStore::NewWriter(
     Lease& lease, BlobWriterOptions options) const {
   CK_RETURN_IF_ERROR(layout_->CheckProcess());
-  auto writer =
-      std::unique_ptr<BlobWriter>(new BlobWriter(layout_, std::move(options)));
+  auto writer = std::unique_ptr<BlobWriter>(
+      new BlobWriter(layout_, &lease, std::move(options)));
   const Digest& digest = writer->options_.digest;
   if (digest.empty()) {
     CK_ASSIGN_OR_RETURN(TempEntry entry,
