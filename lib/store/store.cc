@@ -26,8 +26,8 @@ constexpr absl::Duration kOpenBudget = absl::Milliseconds(50);
 
 // Moves entries of `dir_fd` that begin with `prefix` and whose maker is dead
 // into the trash.
-absl::Status DropDeadTemps(const Layout& layout, int dir_fd,
-                           absl::string_view prefix) {
+absl::Status DropDead(const Layout& layout, int dir_fd,
+                      absl::string_view prefix) {
   CK_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                       sys::ListDirAt(dir_fd, "."));
   for (const std::string& name : names) {
@@ -104,9 +104,13 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   return store;
 }
 
+absl::Status Store::DropDeadTemps() {
+  CK_RETURN_IF_ERROR(DropDead(*layout_, layout_->temp_fd(), ""));
+  return DropDead(*layout_, layout_->ingest_fd(), "anon-");
+}
+
 absl::Status Store::Reconcile() {
-  CK_RETURN_IF_ERROR(DropDeadTemps(*layout_, layout_->temp_fd(), ""));
-  CK_RETURN_IF_ERROR(DropDeadTemps(*layout_, layout_->ingest_fd(), "anon-"));
+  CK_RETURN_IF_ERROR(DropDeadTemps());
   CK_RETURN_IF_ERROR(RemoveDeadLeases(*layout_, *metadata_).status());
   CK_RETURN_IF_ERROR(DropUnsyncedLayers(*layout_, *metadata_));
   return layout_->EmptyTrash(kOpenBudget).status();

@@ -94,6 +94,10 @@ class Store {
   const StoreOptions& options() const { return options_; }
   bool user_xattrs() const { return *options_.user_xattrs; }
 
+  // Moves temporary files whose makers are dead into the trash; Open() does
+  // it, too.
+  absl::Status DropDeadTemps();
+
   // For lib/store alone.
   const Layout& layout() const { return *layout_; }
   Metadata& metadata() { return *metadata_; }
