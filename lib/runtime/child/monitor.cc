@@ -73,10 +73,6 @@ void EndSessions() {
   CloseStreams(*monitor->main);
   monitor->cgroups.RemoveAll();
   Publish(event);
-  // The socket's name goes first: who still finds it, finds nobody.
-  if (monitor->listener.fd >= 0) {
-    Sys(SYS_unlinkat, monitor->request->directory, "monitor.sock", 0);
-  }
   Exit(0);
 }
 
@@ -176,6 +172,26 @@ int64_t NextDeadline() {
   return next;
 }
 
+// Whoever hears of the end may start the container again at once: the name
+// and the lock are free by then, the last record is written.
+void LeaveDirectory() {
+  if (monitor->listener.fd >= 0) {
+    Sys(SYS_unlinkat, monitor->request->directory, "monitor.sock", 0);
+  }
+  CloseAndForget(monitor->lock);
+}
+
+// Readers of the state hold the lock, shared, for an instant.
+long LockDirectory() {
+  constexpr int kTries = 100;
+  long result = -EAGAIN;
+  for (int i = 0; i < kTries && result == -EAGAIN; ++i) {
+    if (i > 0) SleepNs(500 * 1000);
+    result = Sys(SYS_flock, monitor->lock, LOCK_EX | LOCK_NB);
+  }
+  return result;
+}
+
 // The files in the container's directory. The lock comes first: it tells
 // everybody that there is a monitor.
 long OpenDirectory(const uint8_t boot_id[16]) {
@@ -185,7 +201,7 @@ long OpenDirectory(const uint8_t boot_id[16]) {
       OpenAt(directory, "monitor.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   if (result < 0) return Fail(result, "open", "monitor.lock");
   monitor->lock = int(result);
-  result = Sys(SYS_flock, monitor->lock, LOCK_EX | LOCK_NB);
+  result = LockDirectory();
   if (result < 0) return Fail(result, "flock", "monitor.lock");
   result = monitor->state.Open(directory, boot_id);
   if (result < 0) return Fail(result, "open", "state");
@@ -249,11 +265,12 @@ void Publish(const Event& event) {
     monitor->last_flags = event.flags;
   }
   monitor->state.Append(event);
+  const bool last = (event.flags & kEventFinal) != 0;
+  if (last) LeaveDirectory();
   if (monitor->reply.fd >= 0) {
     SendPacket(monitor->reply.fd, &event, sizeof event, nullptr, 0,
                MSG_DONTWAIT);
   }
-  const bool last = (event.flags & kEventFinal) != 0;
   for (Client* client = monitor->clients; client != nullptr;
        client = client->next) {
     if (client->watcher || client->session == monitor->main) {

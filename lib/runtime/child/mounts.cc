@@ -389,7 +389,8 @@ long StepRootBind(Child& child, const StepView& step) {
   const uint64_t propagation = fields.U();
   long mount = child.prepared->Find(step.index);
   if (mount < 0) {
-    mount = CloneSource(source.c_str(), recursive ? uint64_t{kMountRecursive} : 0);
+    mount =
+        CloneSource(source.c_str(), recursive ? uint64_t{kMountRecursive} : 0);
   }
   if (mount < 0) return Fail(mount, "open_tree", source);
   long result = SetAttr(int(mount), attr, 0, 0, false);
@@ -599,7 +600,8 @@ long PrepareMount(const StepView& step) {
     return CloneSource(f.source.c_str(), f.flags);
   }
   const Str source = fields.S();
-  return CloneSource(source.c_str(), fields.U() != 0 ? uint64_t{kMountRecursive} : 0);
+  return CloneSource(source.c_str(),
+                     fields.U() != 0 ? uint64_t{kMountRecursive} : 0);
 }
 
 }  // namespace containerkit::runtime::child
