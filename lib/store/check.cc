@@ -22,13 +22,12 @@
 namespace containerkit::store {
 namespace {
 
-constexpr const char* kRootNames[] = {"version",         "init.lock",
-                                      "write.lock",      "metadata.db",
-                                      "metadata.db-wal", "metadata.db-shm",
-                                      "blobs",           "layers",
-                                      "ingest",          "tmp",
-                                      "trash",           "leases",
-                                      "containers",      "empty"};
+constexpr const char* kRootNames[] = {
+    "version",     "init.lock",       "write.lock",
+    "metadata.db", "metadata.db-wal", "metadata.db-shm",
+    "blobs",       "layers",          "ingest",
+    "tmp",         "trash",           "leases",
+    "containers",  "empty",           "reserve"};
 
 class Checker {
  public:

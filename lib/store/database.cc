@@ -206,6 +206,10 @@ absl::Status Database::SetSynced(bool synced) {
   return absl::OkStatus();
 }
 
+absl::Status Database::Checkpoint() {
+  return Exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 void Database::Abandon() {
   cache_.clear();
   db_ = nullptr;

@@ -89,6 +89,10 @@ class Database {
   // Whether commits from now on wait for the disk (synchronous=FULL).
   absl::Status SetSynced(bool synced);
 
+  // Moves the write-ahead log into the database file and frees its space.
+  // Outside transactions.
+  absl::Status Checkpoint();
+
   // Gives up the connection without closing it: all that may be done in a
   // forked child (sqlite.org/howtocorrupt.html, 2.6).
   void Abandon();

@@ -121,12 +121,14 @@ class ZstdDecompressor final : public Decompressor {
     while (out.pos < out.size && (in.pos < in.size || more_output_)) {
       const size_t made = out.pos;
       const size_t taken = in.pos;
-      pending_ = ZSTD_decompressStream(context_.get(), &out, &in);
-      if (ZSTD_isError(pending_)) {
-        return Corrupt(absl::StrCat("zstd: ", ZSTD_getErrorName(pending_)));
+      const size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
+      if (ZSTD_isError(code)) {
+        return Corrupt(absl::StrCat("zstd: ", ZSTD_getErrorName(code)));
       }
-      more_output_ = out.pos == out.size;
-      if (out.pos == made && in.pos == taken) more_output_ = false;
+      // Without progress the code only asks for the next frame's header.
+      const bool progress = out.pos != made || in.pos != taken;
+      if (progress) pending_ = code;
+      more_output_ = progress && out.pos == out.size;
     }
     input.remove_prefix(in.pos);
     return out.pos;

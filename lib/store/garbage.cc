@@ -65,7 +65,7 @@ class Collector {
 };
 
 absl::Status Collector::DropHiddenImages() {
-  return store_.Transaction([](Txn& txn) -> absl::Status {
+  return store_.Reclaim([](Txn& txn) -> absl::Status {
     CK_ASSIGN_OR_RETURN(
         Statement drop,
         txn.database().Prepare("DELETE FROM images WHERE hidden=1 AND id NOT"

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,6 +223,62 @@ TEST_F(GarbageTest, NeverTakesWhatAPullIsAboutToUse) {
   const auto report = CheckStore(*store_);
   ASSERT_TRUE(report.ok());
   EXPECT_TRUE(report->ok());
+}
+
+// F07: removing works at 0 bytes free.
+TEST_F(GarbageTest, RemovesOnAFullDisk) {
+  const std::string mount_point = temp_.path() + "/small";
+  ASSERT_TRUE(sys::MakeDirAt(AT_FDCWD, mount_point, 0700).ok());
+  if (mount("ck-test", mount_point.c_str(), "tmpfs", 0, "size=8m") != 0) {
+    GTEST_SKIP() << "cannot mount a tmpfs";
+  }
+  store_ = Store::Open(mount_point + "/state", {.durable = false}).value();
+  const ImageRecord image = PutImage(*store_, "a").value();
+  ASSERT_TRUE(Write([&](Txn& txn) -> absl::Status {
+                for (int i = 0; i < 50; ++i) {
+                  CK_RETURN_IF_ERROR(
+                      txn.InsertContainer({.id = absl::StrCat("c", i),
+                                           .name = absl::StrCat("c", i),
+                                           .record = std::string(2000, 'r')}));
+                }
+                return absl::OkStatus();
+              }).ok());
+  const std::string filler = mount_point + "/filler";
+  auto fd = sys::OpenAt(AT_FDCWD, filler, O_WRONLY | O_CREAT, 0600).value();
+  const std::string zeros(4096, '\0');
+  while (sys::WriteAll(fd.get(), zeros).ok()) {
+  }
+  int refused = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::string id = absl::StrCat("c", i);
+    const auto remove = [&id](Txn& txn) {
+      return txn.RemoveContainer(id).status();
+    };
+    if (const absl::Status status = Write(remove); !status.ok()) {
+      ++refused;
+      EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+      EXPECT_EQ(GetReason(status), Reason::kDiskFull) << status;
+      const absl::Status reclaimed = store_->Reclaim(remove);
+      EXPECT_TRUE(reclaimed.ok()) << reclaimed;
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_TRUE(
+      store_->Reclaim([&](Txn& txn) { return txn.RemoveImage(image.id()); })
+          .ok());
+  EXPECT_EQ(Collect().layers, 1u);
+  // With room again the reserve comes back.
+  ASSERT_EQ(unlink(filler.c_str()), 0);
+  fd.Reset();
+  store_ = Store::Open(mount_point + "/state", {.durable = false}).value();
+  EXPECT_EQ(sys::ReadFileAt(AT_FDCWD, mount_point + "/state/reserve", 2 << 20)
+                ->size(),
+            1u << 20);
+  const auto report = CheckStore(*store_);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->findings.empty());
+  store_.reset();
+  EXPECT_EQ(umount2(mount_point.c_str(), MNT_DETACH), 0);
 }
 
 }  // namespace

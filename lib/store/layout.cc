@@ -29,6 +29,8 @@ constexpr char kOpen[] = "store.open";
 constexpr char kVersionFile[] = "version";
 constexpr char kMagic[] = "containerkit-store ";
 constexpr char kInitLock[] = "init.lock";
+constexpr char kReserve[] = "reserve";
+constexpr off_t kReserveBytes = 1 << 20;
 
 constexpr const char* kDirs[] = {"blobs",  "blobs/sha256",  "blobs/sha512",
                                  "layers", "layers/sha256", "layers/sha512",
@@ -97,6 +99,7 @@ absl::StatusOr<std::unique_ptr<Layout>> Layout::Open(
     CK_RETURN_IF_ERROR(layout->Initialize(lock_timeout)) << "make store";
   }
   CK_RETURN_IF_ERROR(layout->OpenDirs(create)) << "open store";
+  layout->FillReserve();
   return layout;
 }
 
@@ -183,6 +186,26 @@ absl::Status Layout::CheckProcess() const {
        .operation = "store.use",
        .path = root_,
        .hint = "open the store again in the child; best right after fork()"});
+}
+
+void Layout::FillReserve() const noexcept {
+  struct stat info;
+  if (fstatat(root_fd_.get(), kReserve, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+      info.st_size == kReserveBytes) {
+    return;
+  }
+  const UniqueFd fd(openat(root_fd_.get(), kReserve,
+                           O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.ok()) return;
+  // All or nothing: half a reserve would look like one.
+  if (fallocate(fd.get(), 0, 0, kReserveBytes) != 0 &&
+      ftruncate(fd.get(), 0) != 0) {
+    unlinkat(root_fd_.get(), kReserve, 0);
+  }
+}
+
+void Layout::ReleaseReserve() const noexcept {
+  unlinkat(root_fd_.get(), kReserve, 0);
 }
 
 std::string Layout::LayerPath(const Digest& diff_id) {

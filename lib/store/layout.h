@@ -68,6 +68,11 @@ class Layout {
   // Removes what is in trash/, until `budget` is used up; true: it is empty.
   absl::StatusOr<bool> EmptyTrash(absl::Duration budget) const;
 
+  // The reserve: a file of 1 MiB that is given up so that removals can commit
+  // on a full disk. Filling it is best effort.
+  void FillReserve() const noexcept;
+  void ReleaseReserve() const noexcept;
+
  private:
   Layout() = default;
   absl::Status OpenDirs(bool create);

@@ -148,6 +148,28 @@ absl::Status Metadata::Write(absl::FunctionRef<absl::Status(Txn&)> fn,
   return RunLocked(fn, /*writable=*/true);
 }
 
+absl::Status Metadata::Compact() {
+  CK_RETURN_IF_ERROR(CheckThread());
+  absl::MutexLock lock(&mutex_);
+  CK_RETURN_IF_ERROR(sys::LockFd(write_lock_.get(), sys::LockMode::kExclusive,
+                                 lock_timeout_, kWriteLock));
+  absl::Cleanup unlock = [this] { sys::UnlockFd(write_lock_.get()); };
+  return database_->Checkpoint();
+}
+
+absl::Status Metadata::Reclaim(absl::FunctionRef<absl::Status(Txn&)> fn) {
+  absl::Status status = Write(fn);
+  if (GetReason(status) != Reason::kDiskFull) return status;
+  layout_->ReleaseReserve();
+  // The log is the file that grows; without this, a row of removals would use
+  // the reserve up.
+  Compact().IgnoreError();
+  status = Write(fn);
+  // Back as soon as there is room; Open() tries again.
+  layout_->FillReserve();
+  return status;
+}
+
 absl::Status Metadata::Read(absl::FunctionRef<absl::Status(const Txn&)> fn) {
   CK_RETURN_IF_ERROR(CheckThread());
   absl::MutexLock lock(&mutex_);

@@ -50,6 +50,11 @@ class Metadata {
                      Durability durability = Durability::kProcess)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Write() for transactions that make room: removing containers, images,
+  // garbage. On a full disk it gives up the store's reserve (1 MiB) and runs
+  // `fn` once more, so `fn` must be able to run twice.
+  absl::Status Reclaim(absl::FunctionRef<absl::Status(Txn&)> fn);
+
   // Runs `fn` on one consistent state; never waits for a writer.
   //
   // Errors: those of `fn`; kForked; kStoreBusy while another process recovers
@@ -62,6 +67,7 @@ class Metadata {
       : layout_(layout), lock_timeout_(lock_timeout) {}
 
   absl::Status CheckThread() const;
+  absl::Status Compact() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Migrate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RunLocked(absl::FunctionRef<absl::Status(Txn&)> fn,
                          bool writable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -64,6 +64,11 @@ class Store {
                            Durability durability = Durability::kProcess) {
     return metadata_->Write(fn, durability);
   }
+  // Transaction() for removals, which have to work on a full disk, too; `fn`
+  // may run twice. See Metadata::Reclaim().
+  absl::Status Reclaim(absl::FunctionRef<absl::Status(Txn&)> fn) {
+    return metadata_->Reclaim(fn);
+  }
   // One consistent look at the metadata; see Metadata::Read().
   absl::Status Read(absl::FunctionRef<absl::Status(const Txn&)> fn) {
     return metadata_->Read(fn);
