@@ -57,7 +57,6 @@ absl::Status PlanStart(const oci::Process& process, const HostFacts& facts,
                   planner::FlagIf(options.clamp && lower, kWriteOptional)});
   }
   out.plan.Add(Op::kSync);
-  if (options.die_with_monitor) out.plan.Add(Op::kDieWithMonitor);
   out.plan.Add(Op::kSession);
   if (!process.terminal) return absl::OkStatus();
   const oci::ConsoleSize size =
@@ -116,6 +115,7 @@ absl::StatusOr<PlannedLaunch> PlanExec(const oci::Process& process,
   in.state_head = options.state_head;
   in.state_tail = options.state_tail;
   in.preserve_fds = options.preserve_fds;
+  in.die_with_monitor = options.die_with_monitor;
   in.create_cwd = options.create_cwd;
   CK_RETURN_IF_ERROR(planner::PlanProcess(
       in, target.personality.has_value() ? &*target.personality : nullptr,

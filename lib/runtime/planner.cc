@@ -248,6 +248,7 @@ absl::Status PlanContainerProcess(Planning& p) {
   in.state_head = p.options.creating_state_head;
   in.state_tail = p.options.creating_state_tail;
   in.preserve_fds = p.options.preserve_fds;
+  in.die_with_monitor = p.options.die_with_monitor;
   in.init = p.options.init;
   in.create_cwd = p.options.create_cwd;
   in.exec_fifo = p.options.exec_fifo;
@@ -267,7 +268,6 @@ absl::Status PlanAll(Planning& p) {
   CK_RETURN_IF_ERROR(PlanCgroupSetup(p));
   PlanJoins(p);
   CK_RETURN_IF_ERROR(PlanClone(p));
-  if (p.options.die_with_monitor) p.plan().Add(Op::kDieWithMonitor);
   if (!p.options.keyring_name.empty()) {
     p.plan().Add(Op::kSessionKeyring, {p.options.keyring_name});
   }

@@ -34,9 +34,10 @@ uint64_t Optional(const Planning& p) {
   return FlagIf(p.options.cgroup.optional, kWriteOptional);
 }
 
-// Has a controller that can limit or count something.
+// Has a controller of v1 that can limit or count something. Beside v1, v2 has
+// none that anybody asks for.
 bool IsUseful(const CgroupDirectory& directory) {
-  if (directory.v2) return !directory.controllers.empty();
+  if (directory.v2) return false;
   return std::any_of(
       directory.controllers.begin(), directory.controllers.end(),
       [](const std::string& name) { return !absl::StartsWith(name, "name="); });

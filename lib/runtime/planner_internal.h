@@ -80,6 +80,7 @@ struct ProcessInputs {
   std::string state_head, state_tail;  // for the seccomp agent
   uint32_t preserve_fds = 0;
   bool init = false;
+  bool die_with_monitor = false;
   bool create_cwd = false;
   std::string exec_fifo;
   std::vector<oci::Hook> start_hooks;

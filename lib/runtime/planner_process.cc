@@ -341,6 +341,8 @@ absl::Status PlanProcess(const ProcessInputs& in,
                        FlagIf(in.setgroups_denied, kUserNoSetgroups)});
   plan.Add(Op::kCapabilities,
            {sets.effective, sets.permitted, sets.inheritable, sets.ambient});
+  // A change of user takes this away, so it comes after.
+  if (in.die_with_monitor) plan.Add(Op::kDieWithMonitor);
   plan.Add(Op::kFindExecutable, {process.args, process.env});
   if (in.init) plan.Add(Op::kInit);
   if (process.no_new_privileges) PlanSeccomp(in, plan);
