@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "lib/base/mutex.h"
 
 namespace containerkit::store {
 
@@ -20,46 +20,44 @@ class BoundedQueue {
 
   // Waits for room; false, and the item is dropped, when the queue is closed.
   bool Push(T item) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &BoundedQueue::CanPush));
+    MutexLock lock(&mutex_);
+    while (!closed_ && items_.size() >= capacity_) changed_.Wait(&mutex_);
     if (closed_) return false;
     items_.push_back(std::move(item));
+    changed_.SignalAll();
     return true;
   }
 
   // Waits for an item; nullopt when the queue is closed and empty.
   std::optional<T> Pop() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &BoundedQueue::CanPop));
+    MutexLock lock(&mutex_);
+    while (!closed_ && items_.empty()) changed_.Wait(&mutex_);
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
+    changed_.SignalAll();
     return item;
   }
 
   // No more items come; those that are there can still be taken.
   void Close() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     closed_ = true;
+    changed_.SignalAll();
   }
 
   // Close(), and what is there is dropped.
   void Abort() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     closed_ = true;
     items_.clear();
+    changed_.SignalAll();
   }
 
  private:
-  bool CanPush() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || items_.size() < capacity_;
-  }
-  bool CanPop() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !items_.empty();
-  }
-
   const size_t capacity_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar changed_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<T> items_ ABSL_GUARDED_BY(mutex_);
 };

@@ -15,9 +15,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/base/mutex.h"
 #include "lib/base/status.h"
 #include "lib/store/bounded_queue.h"
 #include "lib/store/tar_reader.h"
@@ -109,7 +109,7 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   // Of thread 2.
   Block reading_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::thread inflate_thread_;
   std::thread write_thread_;
@@ -136,7 +136,7 @@ absl::Status LayerUnpacker::Pipeline::Start() {
 
 void LayerUnpacker::Pipeline::Fail(const absl::Status& status) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (failure_.ok()) failure_ = status;
   }
   chunks_.Abort();
@@ -145,7 +145,7 @@ void LayerUnpacker::Pipeline::Fail(const absl::Status& status) {
 }
 
 absl::Status LayerUnpacker::Pipeline::FirstFailure() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return failure_;
 }
 

@@ -63,7 +63,7 @@ absl::StatusOr<std::unique_ptr<Metadata>> Metadata::Open(
   CK_ASSIGN_OR_RETURN(
       metadata->write_lock_,
       sys::OpenAt(layout->root_fd(), kWriteLock, O_RDWR | O_CREAT, 0600));
-  absl::MutexLock lock(&metadata->mutex_);
+  MutexLock lock(&metadata->mutex_);
   CK_ASSIGN_OR_RETURN(
       metadata->database_,
       Database::Open(absl::StrCat(layout->root(), "/", kDatabaseFile),
@@ -74,7 +74,7 @@ absl::StatusOr<std::unique_ptr<Metadata>> Metadata::Open(
 }
 
 Metadata::~Metadata() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (database_ != nullptr && !layout_->CheckProcess().ok()) {
     database_->Abandon();
   }
@@ -140,7 +140,7 @@ absl::Status Metadata::RunLocked(absl::FunctionRef<absl::Status(Txn&)> fn,
 absl::Status Metadata::Write(absl::FunctionRef<absl::Status(Txn&)> fn,
                              Durability durability) {
   CK_RETURN_IF_ERROR(CheckThread());
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   CK_RETURN_IF_ERROR(sys::LockFd(write_lock_.get(), sys::LockMode::kExclusive,
                                  lock_timeout_, kWriteLock));
   absl::Cleanup unlock = [this] { sys::UnlockFd(write_lock_.get()); };
@@ -150,7 +150,7 @@ absl::Status Metadata::Write(absl::FunctionRef<absl::Status(Txn&)> fn,
 
 absl::Status Metadata::Compact() {
   CK_RETURN_IF_ERROR(CheckThread());
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   CK_RETURN_IF_ERROR(sys::LockFd(write_lock_.get(), sys::LockMode::kExclusive,
                                  lock_timeout_, kWriteLock));
   absl::Cleanup unlock = [this] { sys::UnlockFd(write_lock_.get()); };
@@ -172,7 +172,7 @@ absl::Status Metadata::Reclaim(absl::FunctionRef<absl::Status(Txn&)> fn) {
 
 absl::Status Metadata::Read(absl::FunctionRef<absl::Status(const Txn&)> fn) {
   CK_RETURN_IF_ERROR(CheckThread());
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return RunLocked([&fn](Txn& txn) { return fn(txn); }, /*writable=*/false);
 }
 

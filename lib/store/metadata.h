@@ -9,8 +9,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "lib/base/mutex.h"
 #include "lib/base/unique_fd.h"
 #include "lib/store/database.h"
 #include "lib/store/layout.h"
@@ -74,7 +74,7 @@ class Metadata {
 
   const Layout* const layout_;
   const absl::Duration lock_timeout_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::unique_ptr<Database> database_ ABSL_GUARDED_BY(mutex_);
   UniqueFd write_lock_;
 };
