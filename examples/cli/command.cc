@@ -1,5 +1,9 @@
 #include "examples/cli/command.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -7,6 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "examples/cli/output.h"
+#include "examples/cli/status_util.h"
+#include "nlohmann/json.hpp"
 
 namespace containerkit::cli {
 namespace {
@@ -99,6 +105,53 @@ int Report(const Context& context, const absl::StatusOr<int>& result) {
   if (result.ok()) return *result;
   context.PrintError(result.status());
   return kExitFailure;
+}
+
+int ForEachName(
+    const Context& context, const std::vector<std::string>& names,
+    const std::function<absl::StatusOr<std::string>(const std::string& name)>&
+        act) {
+  constexpr size_t kAtATime = 50;
+  int exit_code = 0;
+  for (size_t start = 0; start < names.size(); start += kAtATime) {
+    const size_t end = std::min(names.size(), start + kAtATime);
+    std::vector<absl::StatusOr<std::string>> results(end - start);
+    std::vector<std::thread> threads;
+    for (size_t i = start + 1; i < end; ++i) {
+      threads.emplace_back([&, i] { results[i - start] = act(names[i]); });
+    }
+    results[0] = act(names[start]);
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (i > 0) threads[i - 1].join();
+      if (results[i].ok()) {
+        Print(*results[i]);
+      } else {
+        context.PrintError(results[i].status());
+        exit_code = kExitFailure;
+      }
+    }
+  }
+  return exit_code;
+}
+
+bool Confirm(absl::string_view question) {
+  Print(absl::StrCat(question, " [y/N] "));
+  char answer = 0;
+  if (read(STDIN_FILENO, &answer, 1) != 1) return false;
+  return answer == 'y' || answer == 'Y';
+}
+
+absl::StatusOr<ContainerTraits> ReadTraits(Container& container) {
+  CLI_ASSIGN_OR_RETURN(const std::string text, container.InspectJson());
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const auto flag = [&](const char* name) {
+    const auto config = json.is_object() ? json.find("Config") : json.end();
+    return config != json.end() && config->is_object() &&
+           config->value(name, false);
+  };
+  return ContainerTraits{.tty = flag("Tty"),
+                         .open_stdin = flag("OpenStdin"),
+                         .stdin_once = flag("StdinOnce")};
 }
 
 }  // namespace containerkit::cli

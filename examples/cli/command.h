@@ -2,6 +2,7 @@
 #ifndef CONTAINERKIT_EXAMPLES_CLI_COMMAND_H_
 #define CONTAINERKIT_EXAMPLES_CLI_COMMAND_H_
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -70,21 +71,24 @@ int CommandMain(const Command& command, Context& context,
   return Report(context, Body(context, options, invocation.arguments));
 }
 
-// Runs `act` on every name, printing the name (or the error) of each, as
-// docker does for commands that take several containers or images. Exit code 1
-// when one failed.
-template <typename Act>
-int ForEachName(const Context& context, const std::vector<std::string>& names,
-                Act act) {
-  int exit_code = 0;
-  for (const std::string& name : names) {
-    const absl::Status status = act(name);
-    if (status.ok()) continue;
-    context.PrintError(status);
-    exit_code = kExitFailure;
-  }
-  return exit_code;
-}
+// Runs `act` on every name, several at a time, and prints in their order what
+// it returns (or the error), as docker does for commands that take several
+// containers or images. `act` runs on any thread. Exit code 1 when one failed.
+int ForEachName(
+    const Context& context, const std::vector<std::string>& names,
+    const std::function<absl::StatusOr<std::string>(const std::string& name)>&
+        act);
+
+// Asks on the terminal; true for a word that starts with y.
+bool Confirm(absl::string_view question);
+
+// The answers of ContainerInfo and `docker inspect` that attaching needs.
+struct ContainerTraits {
+  bool tty = false;
+  bool open_stdin = false;
+  bool stdin_once = false;
+};
+absl::StatusOr<ContainerTraits> ReadTraits(Container& container);
 
 }  // namespace containerkit::cli
 

@@ -130,6 +130,11 @@ absl::Status SetFilter(void* options, absl::string_view value) {
   return filter.status();
 }
 
+// The help of --format where a list is printed.
+inline constexpr absl::string_view kFormatHelp =
+    "Format output using a custom template: 'table' (default), 'table "
+    "TEMPLATE', 'json' or 'TEMPLATE', in the language of Go templates";
+
 // A Flag::set for flags that docker still takes and does nothing with.
 inline absl::Status IgnoreFlag(void*, absl::string_view) {
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "examples/cli/go_format.h"
 
 namespace containerkit::cli {
 
@@ -36,15 +37,23 @@ absl::Status WriteAll(int fd, absl::string_view data) {
 
 std::string Printable(absl::string_view text) {
   std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
+  while (!text.empty()) {
+    const absl::string_view rune = FirstRunes(text, 1);
+    text.remove_prefix(rune.size());
+    const auto byte = static_cast<unsigned char>(rune[0]);
+    const bool c0 = byte < 0x20 && byte != '\n' && byte != '\t';
     // C1 controls are two bytes in UTF-8: C2 80..9F.
-    const bool c1 = byte == 0xc2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f || c1) {
-      absl::StrAppend(&out, "\\x", absl::Hex(byte, absl::kZeroPad2));
-    } else {
-      out.push_back(text[i]);
+    const bool c1 = rune.size() == 2 && byte == 0xc2 &&
+                    static_cast<unsigned char>(rune[1]) < 0xa0;
+    const bool broken = rune.size() == 1 && byte >= 0x7f;
+    if (!c0 && !c1 && !broken) {
+      absl::StrAppend(&out, rune);
+      continue;
+    }
+    for (const char c : rune) {
+      absl::StrAppend(
+          &out, "\\x",
+          absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
     }
   }
   return out;

@@ -15,7 +15,10 @@ namespace {
 TEST(OutputTest, PrintableShowsControlBytes) {
   EXPECT_EQ(Printable("a\n\tb"), "a\n\tb");
   EXPECT_EQ(Printable("\x1b[2J\x7f"), "\\x1b[2J\\x7f");
-  EXPECT_EQ(Printable("\xc2\x9b é"), "\\xc2\x9b é");
+  EXPECT_EQ(Printable("\xc2\x9b é"), R"(\xc2\x9b é)");
+  EXPECT_EQ(Printable("\x9b"
+                      "2J"),
+            R"(\x9b2J)");
 }
 
 TEST(OutputTest, WritesAllToANonBlockingPipe) {
