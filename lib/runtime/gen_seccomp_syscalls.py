@@ -47,14 +47,14 @@ def aarch64():
     names3264 = {}
     path = "/usr/include/asm-generic/unistd.h"
     text = open(path, encoding="ascii").read()
-    for name, value in re.findall(r"#define __NR_(\w+) (\d+)\n", text):
+    for name, value in re.findall(r"#define __NR_(\w+)\s+(\d+)\n", text):
         table[name] = int(value)
-    for name, value in re.findall(r"#define __NR3264_(\w+) (\d+)\n", text):
+    for name, value in re.findall(r"#define __NR3264_(\w+)\s+(\d+)\n", text):
         names3264[name] = int(value)
     block = text.split("#if __BITS_PER_LONG == 64 && !defined(__SYSCALL_COMPAT)")
     sixty_four = block[-1].split("#else")[0]
     for name, other in re.findall(
-            r"#define __NR_(\w+) __NR3264_(\w+)", sixty_four):
+            r"#define __NR_(\w+)\s+__NR3264_(\w+)", sixty_four):
         if other in names3264:
             table[name] = names3264[other]
     for name in ("syscalls", "arch_specific_syscall", "sync_file_range2"):

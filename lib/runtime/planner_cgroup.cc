@@ -69,10 +69,17 @@ void EnableControllers(Planning& p, const CgroupDirectory& directory) {
         absl::StrAppend(out, "+", c);
       });
   if (value.empty()) return;
-  size_t slash = directory.mount_point.size();
+  // What is above our own cgroup is not ours to change.
+  const sys::CgroupHierarchy& v2 = *p.facts.cgroups.V2();
+  std::string top = v2.mount_point;
+  if (v2.own_path != "/") {
+    const std::string own = v2.mount_point + v2.own_path;
+    if (absl::StartsWith(directory.path, own + "/")) top = own;
+  }
+  size_t slash = top.size();
   while (slash != std::string::npos && slash < directory.path.size()) {
     const std::string level = directory.path.substr(0, slash);
-    if (level.size() > directory.mount_point.size()) {
+    if (level.size() > top.size()) {
       p.plan().Add(Op::kMakeCgroup, {level});
     }
     // One line asks for all of them, and fails as a whole: then the ones that

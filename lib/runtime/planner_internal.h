@@ -58,7 +58,8 @@ absl::Status PlanCgroupSetup(Planning& p);  // before the clone
 void PlanCgroupAttach(Planning& p);         // after it, by the monitor
 std::string CloneCgroupPath(const Planning& p);
 
-// Emits Sync, and what has to wait for it, once.
+// Emits Sync (if the monitor has done something since the clone), and what has
+// to wait for it, once.
 void PlanSync(Planning& p);
 
 // Steps of planner_mounts.cc.

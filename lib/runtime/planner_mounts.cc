@@ -328,7 +328,16 @@ absl::Status PlanDevice(Planning& p, const oci::Device& device) {
 void PlanSync(Planning& p) {
   if (p.synced) return;
   p.synced = true;
-  p.plan().Add(Op::kSync);
+  // A child that was born into its cgroup has nothing to wait for.
+  bool waits = false;
+  for (const Step& step : p.plan().steps()) {
+    if (step.op == Op::kClone) {
+      waits = false;
+    } else if (OpActor(step.op) == 'M') {
+      waits = true;
+    }
+  }
+  if (waits) p.plan().Add(Op::kSync);
   // Unshared only now: the namespace's root is where the process is.
   if (p.Fresh(NamespaceType::kCgroup)) {
     p.plan().Add(Op::kUnshare,
