@@ -219,13 +219,15 @@ long CloneThroughIntermediate(Birth& birth) {
   if (result < 0) return Fail(result, "fork", "");
   WaitPidfd(pidfd, 0, nullptr);
   Close(pidfd);
-  if (proc.shared->pid == 0 || proc.shared->phase == SharedPage::kFailed) {
+  if (proc.shared->pid == 0) {
     if (proc.shared->phase != SharedPage::kFailed) {
       return Fail(-ECHILD, "setns", "");
     }
     *FailureSlot() = proc.shared->failure;
     return -FailureSlot()->os_errno;
   }
+  // There is a child, which may have ended already: it must be reaped, or a
+  // pid namespace that it is in could never end.
   // Not reaped yet, so the number is still its.
   result = Sys(SYS_pidfd_open, int(proc.shared->pid), 0);
   if (result < 0) return Fail(result, "pidfd_open", "");
