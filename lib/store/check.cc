@@ -27,7 +27,8 @@ constexpr const char* kRootNames[] = {
     "metadata.db", "metadata.db-wal", "metadata.db-shm",
     "blobs",       "layers",          "ingest",
     "tmp",         "trash",           "leases",
-    "containers",  "empty",           "reserve"};
+    "containers",  "empty",           "reserve",
+    "events.log",  "events.log.1"};
 
 class Checker {
  public:
