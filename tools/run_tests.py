@@ -54,9 +54,24 @@ class Tally:
             elif case.get("status") != "notrun":
                 self.passed += 1
         if not gtest:
-            self.check(target, ok)
+            skip = self.skip_in_log(path)
+            if ok and skip:
+                self.skipped[skip] += 1
+            else:
+                self.check(target, ok)
         elif not ok and not failed:
             self.failed.append(f"{target} (ended badly)")
+
+
+    @staticmethod
+    def skip_in_log(report):
+        """The reason in a line "skipped: reason" of a script's output."""
+        try:
+            log = report.with_name("test.log").read_text(errors="replace")
+        except OSError:
+            return None
+        return next((line[len("skipped: "):] for line in log.splitlines()
+                     if line.startswith("skipped: ")), None)
 
 
 def run(stage, command, tally, env=None):

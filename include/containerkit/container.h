@@ -299,6 +299,7 @@ class Container final {
 
  private:
   friend class Engine;
+  friend class Scope;
   Container(std::shared_ptr<engine::EngineCore> core, std::string id);
   std::shared_ptr<engine::EngineCore> core_;
   std::string id_;

@@ -58,9 +58,11 @@ struct EngineInfo {
 };
 
 struct StoreFinding {
-  std::string kind;    // "blob", "layer", "container", ...
-  std::string object;  // id or path
+  std::string kind;    // "missing-blob", ...: docs/state-layout.md lists them
+  std::string object;  // digest, reference, id or file name
   std::string problem;
+  // False: a leftover that the next garbage collection takes.
+  bool damage = false;
   bool repaired = false;
 };
 
@@ -139,7 +141,8 @@ class Engine final {
   absl::StatusOr<std::vector<ContainerInfo>> ListContainers(
       const ContainerListOptions& options = {}) const;
 
-  Scope NewScope() const;
+  // Errors: RESOURCE_EXHAUSTED when no descriptor is left.
+  absl::StatusOr<Scope> NewScope() const;
 
   // The steps that starting `config` would take, one a line; nothing runs.
   absl::StatusOr<std::string> DryRun(const ContainerConfig& config) const;

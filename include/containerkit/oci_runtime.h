@@ -5,6 +5,7 @@
 #define CONTAINERKIT_OCI_RUNTIME_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,15 +21,25 @@ namespace containerkit {
 struct OciRuntimeOptions {
   // Where the state of containers is kept, one directory each.
   std::string root = "/run/ck-oci";
+  // Environment ("NAME=value") of hooks that name none of their own.
+  std::vector<std::string> hook_environment;
+  // Told of trouble that fails no call (a poststop hook, say), in one line.
+  // Called on the calling thread; may be empty.
+  std::function<void(const std::string& warning)> warn;
 };
 
 struct OciCreateOptions {
-  std::string bundle;          // directory with config.json
+  std::string bundle;                  // directory with config.json
+  std::string config = "config.json";  // absolute, or counts from the bundle
   std::string console_socket;  // unix socket that receives the pty's master
   std::string pid_file;        // written after creation; empty: none
   int preserve_fds = 0;        // descriptors 3.. that the program inherits
   bool no_pivot = false;
   bool no_new_keyring = false;
+  bool no_cgroup = false;  // the container stays in the caller's cgroup
+  // Run without detach: a signalfd(2), borrowed. Its signals are sent to the
+  // container's first process; SIGWINCH sets the terminal's size instead.
+  int signal_fd = -1;
 };
 
 struct OciExecOptions {
@@ -41,12 +52,17 @@ struct OciExecOptions {
   std::vector<std::string> capabilities;  // added
   std::vector<uint32_t> additional_gids;
   std::string apparmor;
+  std::string selinux_label;
+  // Below the container's cgroup; empty: the container's own.
+  std::string cgroup;
   bool no_new_privs = false;
+  bool ignore_paused = false;  // run in a paused container, once it resumes
   bool tty = false;
   bool detach = false;
   std::string console_socket;
   std::string pid_file;
   int preserve_fds = 0;
+  int signal_fd = -1;  // as OciCreateOptions::signal_fd
 };
 
 struct OciContainerState {

@@ -7,24 +7,13 @@ capi/src/sizes_0_1.h (the smallest struct_size that a caller may pass).
 """
 
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-INCLUDE = ROOT / "capi/include"
+import headers
 
-
-def structs(include=INCLUDE):
-    """{struct: [field, ...]} in the order of the headers."""
-    found = {}
-    for header in sorted((include / "containerkit/c").glob("*.h")):
-        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
-        for name, body in re.findall(
-                r"typedef struct (\w+) \{(.*?)\} \1;", text, re.DOTALL):
-            found[name] = re.findall(r"(\w+)(?:\[\d+\])?;", body)
-    return found
+ROOT = headers.ROOT
 
 
 def measure(found):
@@ -41,7 +30,7 @@ def measure(found):
     with tempfile.TemporaryDirectory() as temp:
         source = pathlib.Path(temp, "layout.c")
         source.write_text("\n".join(lines))
-        subprocess.run(["cc", "-std=c11", "-I", INCLUDE, source, "-o",
+        subprocess.run(["cc", "-std=c11", "-I", headers.INCLUDE, source, "-o",
                         f"{temp}/layout"], check=True)
         printed = subprocess.run([f"{temp}/layout"], check=True, text=True,
                                  capture_output=True).stdout
@@ -57,7 +46,7 @@ def measure(found):
 
 
 def main():
-    layout = measure(structs())
+    layout = measure(headers.options())
     lock = ["/* Frozen: where release 0.1 has every field of its options. A",
             " * field that moved breaks programs that were built with 0.1. */",
             '#include "containerkit/containerkit_c.h"', "",

@@ -1,0 +1,2 @@
+// What every start in the benchmarks runs.
+int main(void) { return 0; }

@@ -1,0 +1,188 @@
+// The containers of one state root: everything that can be done to one.
+//
+// State is not kept here. What a container was asked to be is a row of the
+// store; what its process does is told by the monitor's state file, lock and
+// socket in containers/<id> (docs/state-layout.md). So any number of processes
+// may work on the same containers, and a killed one leaves nothing to repair
+// but what docs/state-layout.md lists.
+#ifndef CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_H_
+#define CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "containerkit/container.h"
+#include "lib/base/unique_fd.h"
+#include "lib/container/live_process.h"
+#include "lib/container/process_session.h"
+#include "lib/oci/image_config.h"
+#include "lib/runtime/exec_planner.h"
+#include "lib/runtime/host_facts.h"
+#include "lib/runtime/launcher.h"
+#include "lib/runtime/monitor_client.h"
+#include "lib/runtime/planner.h"
+#include "lib/runtime/spec_builder.h"
+#include "lib/runtime/state_file.h"
+#include "lib/store/store.h"
+#include "lib/sys/cgroup.h"
+#include "lib/sys/root_dir.h"
+
+namespace containerkit::container {
+
+// What a container needs to know of its image.
+struct ContainerImage {
+  std::string id;         // "sha256:..."
+  std::string reference;  // as it was asked for
+  oci::ImageConfig config;
+};
+
+// The owner's end of a scope, for the containers that belong to it.
+struct ScopeBinding {
+  std::string id;
+  int fd = -1;  // its end-of-file ends the container; borrowed
+};
+
+// Tells the engine what happened, as Docker's events name it.
+using EventSink =
+    std::function<void(const std::string& action, const ContainerInfo& info,
+                       const std::map<std::string, std::string>& attributes)>;
+
+// Thread-safe. Errors of every call that names a container: NOT_FOUND /
+// kContainerNotFound; the others as include/containerkit/container.h says.
+class ContainerManager {
+ public:
+  // What it works on; all of it outlives the manager.
+  struct Environment {
+    store::Store* store = nullptr;
+    runtime::Launcher* launcher = nullptr;
+    const runtime::HostFacts* facts = nullptr;
+    EventSink event_sink;
+  };
+
+  explicit ContainerManager(Environment environment);
+  ~ContainerManager();
+  ContainerManager(const ContainerManager&) = delete;
+  ContainerManager& operator=(const ContainerManager&) = delete;
+
+  // The new container's id.
+  absl::StatusOr<std::string> Create(const ContainerConfig& config,
+                                     const ContainerImage& image,
+                                     const std::string& scope_id);
+  // The plan that Start would execute, described.
+  absl::StatusOr<std::string> DryRun(const ContainerConfig& config,
+                                     const ContainerImage& image);
+
+  absl::StatusOr<std::string> FindId(const std::string& key);
+  absl::StatusOr<std::vector<std::string>> ListIds();
+
+  absl::StatusOr<std::unique_ptr<ProcessSession>> Start(
+      const std::string& id, const StartOptions& options);
+  absl::Status Stop(const std::string& id, const StopOptions& options);
+  absl::Status Kill(const std::string& id, int signal);
+  absl::Status Pause(const std::string& id);
+  absl::Status Unpause(const std::string& id);
+  absl::StatusOr<ExitStatus> Wait(const std::string& id,
+                                  const WaitOptions& options);
+  absl::Status Remove(const std::string& id, const RemoveOptions& options);
+  absl::Status Rename(const std::string& id, const std::string& name);
+  absl::Status Update(const std::string& id, const ContainerUpdate& update);
+
+  absl::StatusOr<ContainerInfo> Inspect(const std::string& id);
+  absl::StatusOr<std::string> InspectJson(const std::string& id, bool size);
+
+  absl::StatusOr<std::unique_ptr<ProcessSession>> Attach(
+      const std::string& id, const AttachOptions& options);
+  absl::StatusOr<std::unique_ptr<ProcessSession>> Exec(
+      const std::string& id, const ExecConfig& config);
+  absl::Status Logs(const std::string& id, const LogOptions& options,
+                    const std::function<bool(const Output&)>& sink);
+  absl::StatusOr<ContainerStats> Stats(const std::string& id);
+  absl::StatusOr<ProcessTable> Top(const std::string& id,
+                                   const std::vector<std::string>& columns);
+  absl::Status CopyOut(const std::string& id, const std::string& path, int fd);
+  absl::Status CopyIn(const std::string& id, const std::string& path, int fd,
+                      bool no_overwrite_dir_non_dir, bool copy_uid_gid);
+  absl::StatusOr<PathStat> StatPath(const std::string& id,
+                                    const std::string& path);
+
+  // A scope of this engine: its containers get `scope.fd`.
+  void AddScope(const ScopeBinding& scope);
+  // Stops and removes all containers of the scope, and forgets it.
+  absl::Status EndScope(const std::string& scope_id);
+
+  // Removes containers whose scope has no owner any more, and ended ones that
+  // asked for it (docker's --rm): what a killed engine could not do itself.
+  absl::Status Reconcile();
+
+ private:
+  // A row with its documents parsed; immutable.
+  struct Loaded;
+  // What a start hands to the launcher.
+  struct Assembly;
+
+  absl::StatusOr<std::shared_ptr<const Loaded>> Load(const std::string& id);
+  absl::StatusOr<UniqueFd> OpenDirectory(const std::string& id);
+  absl::StatusOr<runtime::ProcessSnapshot> Process(const std::string& id);
+  // The monitor of a running container. Errors: kNotRunning.
+  absl::StatusOr<runtime::MonitorClient> Monitor(const std::string& id);
+  absl::StatusOr<std::unique_ptr<sys::Cgroup>> OpenCgroup(
+      const std::string& id);
+  absl::StatusOr<bool> IsPaused(const std::string& id);
+  absl::StatusOr<sys::RootDir> OpenRoot(const Loaded& container);
+  ContainerInfo Describe(const Loaded& container,
+                         const runtime::ProcessSnapshot& process, bool paused);
+
+  absl::Status MakeFiles(const ContainerConfig& config,
+                         const std::string& hostname, int directory_fd);
+  absl::StatusOr<Assembly> Assemble(const Loaded& container);
+  absl::Status AddJoinedNamespaces(const Loaded& container, Assembly& assembly);
+  absl::Status AddUserFiles(const Loaded& container,
+                            runtime::SpecInputs& inputs);
+  absl::Status AddHealth(const Loaded& container, Assembly& assembly);
+  runtime::ExecTarget ExecTargetIn(const Assembly& assembly) const;
+  absl::StatusOr<runtime::LaunchPlan> PlanProbe(
+      const Assembly& assembly, const std::vector<std::string>& test);
+  // -1 without a scope. Errors: kUnsupportedOption for another engine's.
+  absl::StatusOr<int> ScopeFd(const std::string& scope_id);
+  absl::StatusOr<runtime::Launched> Launch(const Loaded& container,
+                                           const Assembly& assembly,
+                                           const StartOptions& options,
+                                           int attach_fd, int scope_fd);
+
+  absl::StatusOr<ExitStatus> WaitStopped(const std::string& id,
+                                         absl::Time deadline,
+                                         const CancelToken& cancel);
+  absl::StatusOr<ExitStatus> WaitForChange(const std::string& id,
+                                           const WaitOptions& options);
+  absl::Status StopRunning(const std::string& id, int signal,
+                           absl::Duration grace);
+  absl::Status RemoveStopped(const Loaded& container);
+  absl::Status KillLeftovers(const std::string& id);
+
+  void OnEvent(const std::string& id, const runtime::Event& event);
+  void Emit(const std::string& id, const std::string& action,
+            const std::map<std::string, std::string>& attributes = {});
+
+  const Environment env_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const Loaded>> cache_
+      ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, int> scopes_ ABSL_GUARDED_BY(mutex_);
+  // Last: its thread uses everything above.
+  LiveProcessTable live_;
+};
+
+}  // namespace containerkit::container
+
+#endif  // CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_H_

@@ -1,0 +1,101 @@
+// Processes beside the first one, and streams to it.
+#include <fcntl.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/container/container_manager.h"
+#include "lib/container/container_manager_internal.h"
+#include "lib/runtime/exec_planner.h"
+#include "lib/runtime/failure.h"
+
+namespace containerkit::container {
+
+absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Attach(
+    const std::string& id, const AttachOptions& options) {
+  CK_RETURN_IF_ERROR(Load(id).status());
+  CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
+  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  uint32_t flags = 0;
+  if (options.stdin_stream) flags |= runtime::kAttachStdin;
+  if (options.stdout_stream) flags |= runtime::kAttachStdout;
+  if (options.stderr_stream) flags |= runtime::kAttachStderr;
+  CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Attach(flags));
+  Emit(id, "attach");
+  return std::make_unique<ProcessSession>(std::move(stream), process.pid);
+}
+
+absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
+    const std::string& id, const containerkit::ExecConfig& config) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  if (config.command.empty()) {
+    return InvalidArgument(Reason::kCommandMissing, "container.exec",
+                           "no command to execute");
+  }
+  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
+  if (paused) {
+    return WithObject(
+        FailedPrecondition(Reason::kContainerPaused, "container.exec",
+                           absl::StrCat("container ", id.substr(0, 12),
+                                        " is paused, unpause it first")),
+        "container", id);
+  }
+  CK_ASSIGN_OR_RETURN(Assembly assembly, Assemble(*container));
+  runtime::ExecConfig exec;
+  exec.args = config.command;
+  exec.env = config.env;
+  exec.user = config.user;
+  exec.working_dir = config.working_dir;
+  exec.tty = config.tty;
+  exec.privileged = config.privileged;
+  if (!exec.user.empty() && !assembly.inputs.passwd.has_value()) {
+    ContainerConfig named = container->config;
+    named.user = exec.user;
+    CK_RETURN_IF_ERROR(AddUserFiles(
+        Loaded{container->row, named, container->image, container->record},
+        assembly.inputs));
+  }
+  CK_ASSIGN_OR_RETURN(
+      const oci::Process process,
+      runtime::BuildExecProcess(exec, *assembly.built.spec.process,
+                                assembly.inputs.passwd, assembly.inputs.group));
+  CK_ASSIGN_OR_RETURN(
+      const runtime::PlannedLaunch planned,
+      runtime::PlanExec(process, *env_.facts, ExecTargetIn(assembly)));
+  runtime::ExecSpec spec;
+  spec.plan = &planned.plan;
+  spec.flags = runtime::kLaunchExec;
+  if (config.tty) spec.flags |= runtime::kLaunchTty;
+  if (config.stdin_stream) spec.flags |= runtime::kLaunchStdinOpen;
+  spec.rows = config.rows;
+  spec.columns = config.columns;
+  spec.stdin_fd = config.stdin_fd;
+  spec.stdout_fd = config.stdout_fd;
+  spec.stderr_fd = config.stderr_fd;
+  UniqueFd null;
+  if (config.detach) {
+    null.Reset(open("/dev/null", O_RDWR | O_CLOEXEC));
+    spec.stdin_fd = spec.stdout_fd = spec.stderr_fd = null.get();
+  }
+  const std::string command = absl::StrJoin(config.command, " ");
+  CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Exec(spec));
+  CK_ASSIGN_OR_RETURN(const runtime::AttachPacket first,
+                      stream.Read(absl::InfiniteFuture(), config.cancel.fd()));
+  if (first.event.type == runtime::EventType::kFailed) {
+    return WithObject(
+        Prefix(runtime::FailureStatus(first.event.failure),
+               absl::StrCat("exec in container ", id.substr(0, 12))),
+        "container", id);
+  }
+  Emit(id, absl::StrCat("exec_start: ", command));
+  return std::make_unique<ProcessSession>(std::move(stream), first.event.pid);
+}
+
+}  // namespace containerkit::container

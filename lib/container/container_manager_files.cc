@@ -1,0 +1,215 @@
+// Logs, statistics, processes and files of a container.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/container/archive.h"
+#include "lib/container/container_manager.h"
+#include "lib/container/container_manager_internal.h"
+#include "lib/container/docker_json.h"
+#include "lib/container/log_reader.h"
+#include "lib/container/overlay_view.h"
+#include "lib/container/process_table.h"
+#include "lib/sys/file_util.h"
+
+namespace containerkit::container {
+namespace {
+
+using runtime::ProcessState;
+
+// Jiffies of all CPUs, busy and idle, as nanoseconds (proc(5), stat).
+absl::StatusOr<uint64_t> HostCpuNanos() {
+  CK_ASSIGN_OR_RETURN(const std::string stat,
+                      sys::ReadFileAt(AT_FDCWD, "/proc/stat", 1 << 20));
+  const absl::string_view line =
+      absl::string_view(stat).substr(0, stat.find('\n'));
+  uint64_t ticks = 0;
+  int column = 0;
+  for (const absl::string_view field :
+       absl::StrSplit(line, ' ', absl::SkipEmpty())) {
+    uint64_t value = 0;
+    // "cpu user nice system idle iowait irq softirq steal"; guest time is
+    // part of user time.
+    if (column++ > 0 && column <= 9 && absl::SimpleAtoi(field, &value)) {
+      ticks += value;
+    }
+  }
+  return ticks * (1000000000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
+}
+
+template <typename T>
+void Override(const std::optional<T>& from, std::optional<T>& to) {
+  if (from.has_value()) to = from;
+}
+
+// What `docker update` can change.
+void MergeResources(const ResourceConfig& from, ResourceConfig& to) {
+  Override(from.memory_bytes, to.memory_bytes);
+  Override(from.memory_reservation_bytes, to.memory_reservation_bytes);
+  Override(from.memory_swap_bytes, to.memory_swap_bytes);
+  Override(from.nano_cpus, to.nano_cpus);
+  Override(from.cpu_quota_us, to.cpu_quota_us);
+  Override(from.cpu_period_us, to.cpu_period_us);
+  Override(from.cpu_shares, to.cpu_shares);
+  Override(from.cpu_realtime_runtime_us, to.cpu_realtime_runtime_us);
+  Override(from.cpu_realtime_period_us, to.cpu_realtime_period_us);
+  Override(from.pids_limit, to.pids_limit);
+  Override(from.blkio_weight, to.blkio_weight);
+  if (!from.cpuset_cpus.empty()) to.cpuset_cpus = from.cpuset_cpus;
+  if (!from.cpuset_mems.empty()) to.cpuset_mems = from.cpuset_mems;
+  for (const auto& [key, value] : from.unified) to.unified[key] = value;
+}
+
+}  // namespace
+
+absl::Status ContainerManager::Logs(
+    const std::string& id, const LogOptions& options,
+    const std::function<bool(const Output&)>& sink) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  if (container->config.log.driver == LogConfig::Driver::kNone) {
+    return WithObject(
+        FailedPrecondition(Reason::kLogUnavailable, "container.logs",
+                           "the container was made with log driver \"none\""),
+        "container", id);
+  }
+  CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
+  return ReadLogs(
+      directory.get(), options,
+      [&] {
+        const auto process = runtime::ReadProcessState(directory.get());
+        return process.ok() && process->monitored;
+      },
+      sink);
+}
+
+absl::StatusOr<ContainerStats> ContainerManager::Stats(const std::string& id) {
+  CK_RETURN_IF_ERROR(Monitor(id).status());
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+  CK_ASSIGN_OR_RETURN(const sys::CgroupStats read, cgroup->Stats());
+  ContainerStats stats;
+  stats.time = absl::Now();
+  stats.cpu_total_ns = read.cpu_usage_ns;
+  stats.cpu_user_ns = read.cpu_user_ns;
+  stats.cpu_system_ns = read.cpu_system_ns;
+  stats.online_cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  stats.memory_usage_bytes = read.memory_usage_bytes;
+  stats.memory_limit_bytes = read.memory_limit_bytes;
+  stats.memory_cache_bytes = read.memory_cache_bytes;
+  stats.pids_current = read.pids_current;
+  stats.pids_limit = read.pids_limit;
+  stats.block_read_bytes = read.block_read_bytes;
+  stats.block_write_bytes = read.block_write_bytes;
+  CK_ASSIGN_OR_RETURN(stats.host_cpu_ns, HostCpuNanos());
+  return stats;
+}
+
+absl::StatusOr<ProcessTable> ContainerManager::Top(
+    const std::string& id, const std::vector<std::string>& columns) {
+  CK_RETURN_IF_ERROR(Monitor(id).status());
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+  CK_ASSIGN_OR_RETURN(const std::vector<pid_t> pids, cgroup->Processes());
+  return ListProcesses(pids, columns);
+}
+
+absl::StatusOr<sys::RootDir> ContainerManager::OpenRoot(
+    const Loaded& container) {
+  const std::string& id = container.row.id;
+  CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
+  if (process.state == ProcessState::kRunning) {
+    return sys::RootDir::Open(absl::StrCat("/proc/", process.pid, "/root"));
+  }
+  CK_ASSIGN_OR_RETURN(
+      const store::Snapshot snapshot,
+      env_.store->snapshots().Prepare(id, container.image.diff_ids));
+  return OpenOverlayView(snapshot, env_.store->user_xattrs());
+}
+
+absl::Status ContainerManager::CopyOut(const std::string& id,
+                                       const std::string& path, int fd) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
+  return WithObject(container::CopyOut(root, path, fd), "container", id);
+}
+
+absl::Status ContainerManager::CopyIn(const std::string& id,
+                                      const std::string& path, int fd,
+                                      bool no_overwrite_dir_non_dir,
+                                      bool copy_uid_gid) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  if (container->config.readonly_root) {
+    return WithObject(MakeError(absl::StatusCode::kPermissionDenied,
+                                "the container's root file system is read-only",
+                                {.reason = Reason::kUnsupportedOption,
+                                 .operation = "container.copy_in",
+                                 .path = path}),
+                      "container", id);
+  }
+  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
+  return WithObject(
+      container::CopyIn(root, path, fd,
+                        {.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir,
+                         .copy_uid_gid = copy_uid_gid}),
+      "container", id);
+}
+
+absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,
+                                                    const std::string& path) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
+  return container::StatPath(root, path);
+}
+
+absl::Status ContainerManager::Update(const std::string& id,
+                                      const ContainerUpdate& update) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  ContainerConfig changed = container->config;
+  MergeResources(update.resources, changed.resources);
+  if (update.restart.has_value()) changed.restart = *update.restart;
+
+  Loaded next{container->row, changed, container->image, container->record};
+  next.record.set_config_json(ConfigToJson(changed));
+  next.row.record = next.record.SerializeAsString();
+  // Says now what a start would say later.
+  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(next));
+  CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
+  if (process.monitored) {
+    CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+    CK_RETURN_IF_ERROR(
+        WithObject(cgroup->Update(assembly.built.spec.linux_config.resources),
+                   "container", id));
+    if (update.restart.has_value()) {
+      CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+      CK_RETURN_IF_ERROR(monitor.UpdateRestart(PolicyOf(changed.restart.policy),
+                                               changed.restart.max_retries));
+    }
+  }
+  CK_RETURN_IF_ERROR(env_.store->Transaction(
+      [&](store::Txn& txn) { return txn.UpdateContainer(next.row); }));
+  Emit(id, "update");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ContainerManager::DryRun(
+    const ContainerConfig& config, const ContainerImage& image) {
+  Loaded container;
+  container.config = config;
+  container.image = image.config;
+  container.row.id = std::string(64, '0');
+  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(container));
+  return assembly.planned.plan.Describe();
+}
+
+}  // namespace containerkit::container

@@ -1,0 +1,46 @@
+// What the parts of container_manager_*.cc share.
+#ifndef CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_INTERNAL_H_
+#define CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_INTERNAL_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/container/container_manager.h"
+#include "lib/container/record.pb.h"
+#include "lib/oci/image_config.h"
+
+namespace containerkit::container {
+
+struct ContainerManager::Loaded {
+  store::ContainerRow row;
+  ContainerConfig config;
+  oci::ImageConfig image;
+  ContainerRecord record;
+};
+
+struct ContainerManager::Assembly {
+  runtime::SpecInputs inputs;
+  runtime::BuiltSpec built;
+  runtime::PlannedLaunch planned;
+  std::optional<runtime::LaunchPlan> probe;
+  runtime::HealthSettings health{};
+  // Held until the launch: namespaces of other containers.
+  std::vector<UniqueFd> namespaces;
+};
+
+// The names of the files in containers/<id> that are not the monitor's.
+inline constexpr char kHostsFile[] = "hosts";
+inline constexpr char kHostnameFile[] = "hostname";
+inline constexpr char kResolvConfFile[] = "resolv.conf";
+
+absl::Status NotRunningError(const std::string& id);
+
+// As asked for, else the first twelve digits of the id.
+std::string Hostname(const ContainerConfig& config, const std::string& id);
+
+runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy);
+
+}  // namespace containerkit::container
+
+#endif  // CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_INTERNAL_H_

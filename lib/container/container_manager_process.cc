@@ -1,0 +1,290 @@
+// Stopping, waiting, pausing: what is done to a container's process.
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/base/status.h"
+#include "lib/container/container_manager.h"
+#include "lib/container/container_manager_internal.h"
+#include "lib/runtime/attach_events.h"
+
+namespace containerkit::container {
+namespace {
+
+using runtime::ProcessSnapshot;
+using runtime::ProcessState;
+
+constexpr absl::Duration kDefaultGrace = absl::Seconds(10);
+// How long a killed container may take to be gone (conventions.md, 5).
+constexpr absl::Duration kKillAllowance = absl::Seconds(5);
+
+ExitStatus ExitOf(const ProcessSnapshot& process) {
+  if (process.state == ProcessState::kLost) {
+    return {.code = 137, .oom_killed = false};
+  }
+  return {.code = process.exit_code, .oom_killed = process.oom_killed};
+}
+
+absl::Status WithContainer(const absl::Status& status, const std::string& id) {
+  return WithObject(status, "container", id);
+}
+
+}  // namespace
+
+absl::StatusOr<runtime::MonitorClient> ContainerManager::Monitor(
+    const std::string& id) {
+  CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+  if (!process.monitored) return NotRunningError(id);
+  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
+  return runtime::MonitorClient(std::move(directory));
+}
+
+absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
+    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
+  if (const std::shared_ptr<LiveProcess> live = live_.Find(id)) {
+    CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
+                        live->Wait(deadline, cancel));
+    if (exit.has_value()) return *exit;
+  } else {
+    CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
+    const runtime::MonitorClient monitor(std::move(directory));
+    absl::StatusOr<runtime::EventStream> events = monitor.Watch();
+    while (events.ok()) {
+      const absl::StatusOr<runtime::Event> event =
+          events->Next(deadline, cancel.fd());
+      if (!event.ok()) {
+        if (GetReason(event.status()) == Reason::kMonitorLost) break;
+        return WithContainer(event.status(), id);
+      }
+      if (event->type == runtime::EventType::kExited &&
+          (event->flags & runtime::kEventFinal) != 0) {
+        return ExitStatus{
+            .code = event->exit_code,
+            .oom_killed = (event->flags & runtime::kEventOom) != 0};
+      }
+    }
+    // It ended before we could watch: its state file has the answer.
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+    if (!process.monitored || process.state == ProcessState::kExited) {
+      return ExitOf(process);
+    }
+  }
+  return WithContainer(
+      MakeError(absl::StatusCode::kDeadlineExceeded,
+                absl::StrCat("container ", id.substr(0, 12), " still runs"),
+                {.reason = Reason::kTimeout, .operation = "container.wait"}),
+      id);
+}
+
+// Conditions that no monitor can tell about: the start of a container that
+// does not run, its removal. The directory's changes wake us.
+absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
+    const std::string& id, const WaitOptions& options) {
+  const absl::Time deadline = absl::Now() + options.timeout;
+  const UniqueFd notify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  CK_ASSIGN_OR_RETURN(const std::string path,
+                      env_.store->snapshots().DirPath(id));
+  if (!notify.ok() || inotify_add_watch(notify.get(), path.c_str(),
+                                        IN_MODIFY | IN_CREATE | IN_MOVE_SELF |
+                                            IN_DELETE_SELF) < 0) {
+    return SyscallError(errno, "container.wait", "inotify", path);
+  }
+  ExitStatus exit;
+  while (true) {
+    const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
+    if (!container.ok()) {
+      if (options.condition == WaitCondition::kRemoved) return exit;
+      return container.status();
+    }
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+    if (process.monitored && options.condition == WaitCondition::kNextExit) {
+      return WaitStopped(id, deadline, options.cancel);
+    }
+    exit = ExitOf(process);
+    CK_RETURN_IF_ERROR(runtime::WaitForFd(notify.get(), POLLIN, deadline,
+                                          options.cancel.fd()));
+    char events[4096];
+    [[maybe_unused]] const ssize_t drained =
+        read(notify.get(), events, sizeof events);
+  }
+}
+
+absl::StatusOr<ExitStatus> ContainerManager::Wait(const std::string& id,
+                                                  const WaitOptions& options) {
+  if (options.condition == WaitCondition::kRemoved) {
+    return WaitForChange(id, options);
+  }
+  const absl::Time deadline = absl::Now() + options.timeout;
+  // What this engine started needs no look at files.
+  if (live_.Find(id) != nullptr) {
+    return WaitStopped(id, deadline, options.cancel);
+  }
+  CK_RETURN_IF_ERROR(Load(id).status());
+  CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+  if (process.monitored && process.state != ProcessState::kExited) {
+    return WaitStopped(id, deadline, options.cancel);
+  }
+  if (options.condition == WaitCondition::kNextExit) {
+    return WaitForChange(id, options);
+  }
+  return ExitOf(process);
+}
+
+absl::Status ContainerManager::StopRunning(const std::string& id, int signal,
+                                           absl::Duration grace) {
+  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  CK_RETURN_IF_ERROR(WithContainer(monitor.Stop(signal, grace), id));
+  // A frozen process cannot take the signal: thaw it, as docker does.
+  CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
+  if (paused) {
+    CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+    CK_RETURN_IF_ERROR(cgroup->Thaw());
+  }
+  const absl::StatusOr<ExitStatus> exit = WaitStopped(
+      id,
+      grace == absl::InfiniteDuration() ? absl::InfiniteFuture()
+                                        : absl::Now() + grace + kKillAllowance,
+      {});
+  if (GetReason(exit.status()) == Reason::kTimeout) {
+    return WithContainer(
+        MakeError(
+            absl::StatusCode::kDeadlineExceeded,
+            absl::StrCat("container ", id.substr(0, 12), " survived SIGKILL"),
+            {.reason = Reason::kStopTimedOut,
+             .operation = "container.stop",
+             .hint = "a process is stuck in the kernel; look at its "
+                     "/proc/PID/stack"}),
+        id);
+  }
+  return exit.status();
+}
+
+absl::Status ContainerManager::Stop(const std::string& id,
+                                    const StopOptions& options) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  const ContainerConfig& config = container->config;
+  int signal = options.signal;
+  if (signal == 0) {
+    const std::string& name = config.stop_signal.empty()
+                                  ? container->image.config.stop_signal
+                                  : config.stop_signal;
+    signal = SIGTERM;
+    if (!name.empty()) {
+      CK_ASSIGN_OR_RETURN(signal, runtime::ParseSignal(name));
+    }
+  }
+  const absl::Duration grace =
+      options.timeout.value_or(config.stop_timeout.value_or(kDefaultGrace));
+  const absl::Status status = StopRunning(id, signal, grace);
+  if (GetReason(status) == Reason::kNotRunning) {
+    return WithContainer(
+        FailedPrecondition(
+            Reason::kAlreadyStopped, "container.stop",
+            absl::StrCat("container ", id.substr(0, 12), " is not running")),
+        id);
+  }
+  CK_RETURN_IF_ERROR(status);
+  Emit(id, "stop");
+  return absl::OkStatus();
+}
+
+absl::Status ContainerManager::Kill(const std::string& id, int signal) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  if (signal < 1 || signal > 64) {
+    return InvalidArgument(Reason::kInvalidArgument, "container.kill",
+                           absl::StrCat("no signal ", signal));
+  }
+  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  if (signal == SIGKILL) {
+    // Not to be undone by a restart policy, and not held up by a pause.
+    CK_RETURN_IF_ERROR(
+        WithContainer(monitor.Stop(signal, absl::ZeroDuration()), id));
+    CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
+    if (paused) {
+      CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+      CK_RETURN_IF_ERROR(cgroup->Thaw());
+    }
+  } else {
+    CK_RETURN_IF_ERROR(WithContainer(monitor.Signal(signal), id));
+  }
+  Emit(id, "kill", {{"signal", absl::StrCat(signal)}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<sys::Cgroup>> ContainerManager::OpenCgroup(
+    const std::string& id) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(*container));
+  if (assembly.planned.cgroup.empty()) {
+    return WithContainer(
+        FailedPrecondition(Reason::kCgroupFailed, "container.cgroup",
+                           "the container has no cgroup of its own"),
+        id);
+  }
+  return sys::Cgroup::Open(assembly.planned.cgroup);
+}
+
+absl::StatusOr<bool> ContainerManager::IsPaused(const std::string& id) {
+  const auto cgroup = OpenCgroup(id);
+  if (!cgroup.ok()) {
+    // Without a cgroup of its own nobody can have frozen it.
+    const absl::StatusCode code = cgroup.status().code();
+    if (code == absl::StatusCode::kNotFound ||
+        GetReason(cgroup.status()) == Reason::kCgroupFailed) {
+      return false;
+    }
+    return cgroup.status();
+  }
+  return (*cgroup)->Frozen();
+}
+
+absl::Status ContainerManager::Pause(const std::string& id) {
+  CK_RETURN_IF_ERROR(Monitor(id).status());
+  CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
+  if (paused) {
+    return WithContainer(
+        FailedPrecondition(
+            Reason::kContainerPaused, "container.pause",
+            absl::StrCat("container ", id.substr(0, 12), " is already paused")),
+        id);
+  }
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+  CK_RETURN_IF_ERROR(WithContainer(cgroup->Freeze(), id));
+  Emit(id, "pause");
+  return absl::OkStatus();
+}
+
+absl::Status ContainerManager::Unpause(const std::string& id) {
+  CK_RETURN_IF_ERROR(Monitor(id).status());
+  CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
+  if (!paused) {
+    return WithContainer(
+        FailedPrecondition(
+            Reason::kNotPaused, "container.unpause",
+            absl::StrCat("container ", id.substr(0, 12), " is not paused")),
+        id);
+  }
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+  CK_RETURN_IF_ERROR(WithContainer(cgroup->Thaw(), id));
+  Emit(id, "unpause");
+  return absl::OkStatus();
+}
+
+absl::Status ContainerManager::KillLeftovers(const std::string& id) {
+  const auto cgroup = OpenCgroup(id);
+  if (!cgroup.ok()) return absl::OkStatus();  // nothing of it is there
+  CK_RETURN_IF_ERROR(WithContainer((*cgroup)->KillAll(), id));
+  return WithContainer((*cgroup)->Remove(), id);
+}
+
+}  // namespace containerkit::container

@@ -1,0 +1,379 @@
+// From a stored config to a running process.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "lib/base/digest.h"
+#include "lib/base/status.h"
+#include "lib/container/container_manager.h"
+#include "lib/container/container_manager_internal.h"
+#include "lib/container/etc_files.h"
+#include "lib/runtime/exec_planner.h"
+#include "lib/runtime/host_devices.h"
+#include "lib/sys/file_util.h"
+
+namespace containerkit::container {
+namespace {
+
+using runtime::ProcessSnapshot;
+using runtime::ProcessState;
+
+constexpr size_t kUserFileBytes = 1 << 20;
+constexpr char kRootFsDirectory[] = "rootfs";
+constexpr uint32_t kHealthRetries = 3;
+
+int64_t Nanos(absl::Duration value, absl::Duration fallback) {
+  return absl::ToInt64Nanoseconds(value > absl::ZeroDuration() ? value
+                                                               : fallback);
+}
+
+// The container's own health check over the image's; empty test: none.
+HealthConfig EffectiveHealth(const ContainerConfig& config,
+                             const oci::ImageRunConfig& image) {
+  HealthConfig health = config.health;
+  if (health.disabled) return {};
+  if (health.test.empty() && image.healthcheck.has_value()) {
+    const oci::ImageHealthcheck& from = *image.healthcheck;
+    const auto prefer = [](absl::Duration own, int64_t image_ns) {
+      return own > absl::ZeroDuration() ? own : absl::Nanoseconds(image_ns);
+    };
+    health.test = from.test;
+    health.interval = prefer(health.interval, from.interval_ns);
+    health.timeout = prefer(health.timeout, from.timeout_ns);
+    health.start_period = prefer(health.start_period, from.start_period_ns);
+    health.start_interval =
+        prefer(health.start_interval, from.start_interval_ns);
+    if (health.retries == 0) health.retries = from.retries;
+  }
+  if (!health.test.empty() && health.test[0] == "NONE") health.test.clear();
+  return health;
+}
+
+}  // namespace
+
+std::string Hostname(const ContainerConfig& config, const std::string& id) {
+  return config.hostname.empty() ? id.substr(0, 12) : config.hostname;
+}
+
+runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
+  switch (policy) {
+    case RestartConfig::Policy::kNo:
+      return runtime::kRestartNo;
+    case RestartConfig::Policy::kOnFailure:
+      return runtime::kRestartOnFailure;
+    case RestartConfig::Policy::kAlways:
+      return runtime::kRestartAlways;
+    case RestartConfig::Policy::kUnlessStopped:
+      return runtime::kRestartUnlessStopped;
+  }
+  return runtime::kRestartNo;
+}
+
+absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
+                                         const std::string& hostname,
+                                         int directory_fd) {
+  CK_RETURN_IF_ERROR(
+      sys::MakeDirAt(directory_fd, kRootFsDirectory, 0700).status());
+  const bool host_network = config.network.kind == NamespaceChoice::Kind::kHost;
+  // A host without these files is no error.
+  const auto host_file = [](const char* path) {
+    return sys::ReadFileAt(AT_FDCWD, path, kUserFileBytes).value_or("");
+  };
+  CK_ASSIGN_OR_RETURN(
+      const EtcFiles files,
+      MakeEtcFiles(
+          config, hostname, host_file("/etc/resolv.conf"),
+          {.address = "",
+           .host_gateway = "",
+           .host_hosts = host_network ? host_file("/etc/hosts") : ""}));
+  const sys::AtomicWriteOptions options{.mode = 0644, .durable = false};
+  CK_RETURN_IF_ERROR(
+      sys::AtomicWriteFileAt(directory_fd, kHostsFile, files.hosts, options));
+  CK_RETURN_IF_ERROR(sys::AtomicWriteFileAt(directory_fd, kHostnameFile,
+                                            files.hostname, options));
+  return sys::AtomicWriteFileAt(directory_fd, kResolvConfFile,
+                                files.resolv_conf, options);
+}
+
+absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
+                                                   Assembly& assembly) {
+  const ContainerConfig& config = container.config;
+  const auto join = [&](const NamespaceChoice& choice, const char* name,
+                        std::string& path) -> absl::Status {
+    if (choice.kind != NamespaceChoice::Kind::kContainer) {
+      return absl::OkStatus();
+    }
+    CK_ASSIGN_OR_RETURN(const std::string id, FindId(choice.container));
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+    if (process.state != ProcessState::kRunning) return NotRunningError(id);
+    // The descriptor keeps the namespace, the pid may be reused.
+    CK_ASSIGN_OR_RETURN(
+        UniqueFd fd,
+        sys::OpenAt(AT_FDCWD, absl::StrCat("/proc/", process.pid, "/ns/", name),
+                    O_RDONLY));
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot after, Process(id));
+    if (after.pid != process.pid) return NotRunningError(id);
+    path = absl::StrCat("/proc/", getpid(), "/fd/", fd.get());
+    assembly.namespaces.push_back(std::move(fd));
+    CK_ASSIGN_OR_RETURN(const auto other, Load(id));
+    assembly.inputs.joined_hostname = Hostname(other->config, id);
+    return absl::OkStatus();
+  };
+  runtime::SpecInputs& inputs = assembly.inputs;
+  CK_RETURN_IF_ERROR(
+      join(config.network, "net", inputs.network_namespace_path));
+  CK_RETURN_IF_ERROR(join(config.pid, "pid", inputs.pid_namespace_path));
+  CK_RETURN_IF_ERROR(join(config.ipc, "ipc", inputs.ipc_namespace_path));
+  CK_RETURN_IF_ERROR(join(config.uts, "uts", inputs.uts_namespace_path));
+  return join(config.cgroup, "cgroup", inputs.cgroup_namespace_path);
+}
+
+// Trust: the image chose what these files hold. They are looked up layer by
+// layer, each a RootDir, and read with a cap; a name that is no regular file
+// counts as absent.
+absl::Status ContainerManager::AddUserFiles(const Loaded& container,
+                                            runtime::SpecInputs& inputs) {
+  if (!runtime::NeedsUserFiles(container.config, container.image.config)) {
+    return absl::OkStatus();
+  }
+  CK_ASSIGN_OR_RETURN(const store::Snapshot paths,
+                      env_.store->snapshots().Paths(container.row.id,
+                                                    container.image.diff_ids));
+  std::vector<std::string> layers = {paths.upper_path};
+  layers.insert(layers.end(), paths.lower_paths.begin(),
+                paths.lower_paths.end());
+  const auto find = [&](const std::string& name) -> std::optional<std::string> {
+    for (const std::string& layer : layers) {
+      const absl::StatusOr<sys::RootDir> root = sys::RootDir::Open(layer);
+      if (!root.ok()) continue;
+      absl::StatusOr<std::string> text =
+          root->ReadSmallFile(name, kUserFileBytes);
+      if (text.ok()) return *std::move(text);
+      if (text.status().code() != absl::StatusCode::kNotFound) break;
+    }
+    return std::nullopt;
+  };
+  inputs.passwd = find("etc/passwd");
+  inputs.group = find("etc/group");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
+    const Loaded& container) {
+  const std::string& id = container.row.id;
+  const ContainerConfig& config = container.config;
+  CK_ASSIGN_OR_RETURN(const std::string directory,
+                      env_.store->snapshots().DirPath(id));
+  Assembly assembly;
+  runtime::SpecInputs& inputs = assembly.inputs;
+  inputs.id = id;
+  inputs.root_path = absl::StrCat(directory, "/", kRootFsDirectory);
+  inputs.hostname_path = absl::StrCat(directory, "/", kHostnameFile);
+  inputs.hosts_path = absl::StrCat(directory, "/", kHostsFile);
+  inputs.resolv_conf_path = absl::StrCat(directory, "/", kResolvConfFile);
+  const bool rootless = !env_.facts->privileged();
+  const std::string parent = !config.cgroup_parent.empty()
+                                 ? config.cgroup_parent
+                             : rootless ? "containerkit"
+                                        : "/containerkit";
+  inputs.cgroups_path = absl::StrCat(parent, "/", id);
+  CK_RETURN_IF_ERROR(AddJoinedNamespaces(container, assembly));
+  CK_RETURN_IF_ERROR(AddUserFiles(container, inputs));
+  if (config.security.privileged) {
+    CK_ASSIGN_OR_RETURN(inputs.devices, runtime::AllHostDevices());
+  } else {
+    CK_ASSIGN_OR_RETURN(inputs.devices,
+                        runtime::ResolveDevices(config.devices));
+  }
+  CK_ASSIGN_OR_RETURN(inputs.block_devices,
+                      runtime::ResolveBlockDevices(config.resources));
+  CK_ASSIGN_OR_RETURN(
+      assembly.built,
+      runtime::BuildSpec(config, container.image.config, *env_.facts, inputs));
+
+  CK_ASSIGN_OR_RETURN(
+      const store::Snapshot snapshot,
+      env_.store->snapshots().Paths(id, container.image.diff_ids));
+  runtime::PlanOptions options;
+  options.root = {.lowers = snapshot.lower_paths,
+                  .upper = snapshot.upper_path,
+                  .work = snapshot.work_path,
+                  .options = {},
+                  .mount_point = inputs.root_path};
+  if (env_.store->user_xattrs()) options.root.options.push_back("userxattr");
+  options.cgroup.default_path = inputs.cgroups_path;
+  options.cgroup.optional = rootless;
+  options.init = assembly.built.init;
+  options.keyring_name = absl::StrCat("_ses.", id);
+  CK_ASSIGN_OR_RETURN(
+      assembly.planned,
+      runtime::PlanLaunch(assembly.built.spec, *env_.facts, options));
+  CK_RETURN_IF_ERROR(AddHealth(container, assembly));
+  return assembly;
+}
+
+absl::Status ContainerManager::AddHealth(const Loaded& container,
+                                         Assembly& assembly) {
+  const HealthConfig health =
+      EffectiveHealth(container.config, container.image.config);
+  if (health.test.empty()) return absl::OkStatus();
+  assembly.health = {
+      .interval_ns = Nanos(health.interval, absl::Seconds(30)),
+      .timeout_ns = Nanos(health.timeout, absl::Seconds(30)),
+      .start_period_ns = absl::ToInt64Nanoseconds(health.start_period),
+      .start_interval_ns = Nanos(health.start_interval, absl::Seconds(5)),
+      .retries = health.retries > 0 ? static_cast<uint32_t>(health.retries)
+                                    : kHealthRetries,
+      .reserved = 0};
+  std::vector<std::string> command(health.test.begin() + 1, health.test.end());
+  if (health.test[0] == "CMD-SHELL") {
+    const std::vector<std::string>& shell = container.image.config.shell;
+    std::vector<std::string> line =
+        shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : shell;
+    line.insert(line.end(), command.begin(), command.end());
+    command = std::move(line);
+  }
+  CK_ASSIGN_OR_RETURN(assembly.probe, PlanProbe(assembly, command));
+  return absl::OkStatus();
+}
+
+runtime::ExecTarget ContainerManager::ExecTargetIn(
+    const Assembly& assembly) const {
+  runtime::ExecTarget target =
+      runtime::ExecTargetOf(assembly.built.spec, *env_.facts, assembly.planned);
+  // The monitor holds the descriptor itself.
+  target.pidfd_index = runtime::kNoFd;
+  return target;
+}
+
+absl::StatusOr<runtime::LaunchPlan> ContainerManager::PlanProbe(
+    const Assembly& assembly, const std::vector<std::string>& command) {
+  runtime::ExecConfig exec;
+  exec.args = command;
+  CK_ASSIGN_OR_RETURN(
+      const oci::Process process,
+      runtime::BuildExecProcess(exec, *assembly.built.spec.process,
+                                assembly.inputs.passwd, assembly.inputs.group));
+  CK_ASSIGN_OR_RETURN(
+      runtime::PlannedLaunch planned,
+      runtime::PlanExec(process, *env_.facts, ExecTargetIn(assembly)));
+  return std::move(planned.plan);
+}
+
+absl::StatusOr<runtime::Launched> ContainerManager::Launch(
+    const Loaded& container, const Assembly& assembly,
+    const StartOptions& options, int attach_fd, int scope_fd) {
+  const ContainerConfig& config = container.config;
+  CK_ASSIGN_OR_RETURN(const UniqueFd directory,
+                      OpenDirectory(container.row.id));
+  const bool direct =
+      options.stdin_fd >= 0 || options.stdout_fd >= 0 || options.stderr_fd >= 0;
+  runtime::LaunchSpec spec;
+  spec.plan = &assembly.planned.plan;
+  if (assembly.planned.pid_private) spec.flags |= runtime::kLaunchPidPrivate;
+  if (config.tty) spec.flags |= runtime::kLaunchTty;
+  if (config.open_stdin) spec.flags |= runtime::kLaunchStdinOpen;
+  if (config.stdin_once) spec.flags |= runtime::kLaunchStdinOnce;
+  if (!direct && config.log.driver == LogConfig::Driver::kJsonFile) {
+    spec.flags |= runtime::kLaunchLog;
+  }
+  spec.restart_policy = PolicyOf(config.restart.policy);
+  spec.restart_max = config.restart.max_retries;
+  spec.rows = options.rows != 0 ? options.rows : config.console_rows;
+  spec.columns =
+      options.columns != 0 ? options.columns : config.console_columns;
+  spec.log_max_bytes = config.log.max_size_bytes;
+  spec.log_max_files = config.log.max_files;
+  spec.oom_path = assembly.planned.oom_path;
+  if (assembly.probe.has_value()) {
+    spec.health_plan = &*assembly.probe;
+    spec.health = assembly.health;
+  }
+  spec.directory_fd = directory.get();
+  spec.stdin_fd = options.stdin_fd;
+  spec.stdout_fd = options.stdout_fd;
+  spec.stderr_fd = options.stderr_fd;
+  spec.attach_fd = attach_fd;
+  spec.scope_fd = scope_fd;
+  spec.cancel_fd = options.cancel.fd();
+  return env_.launcher->Start(spec);
+}
+
+void ContainerManager::AddScope(const ScopeBinding& scope) {
+  absl::MutexLock lock(&mutex_);
+  scopes_[scope.id] = scope.fd;
+}
+
+absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
+  if (scope_id.empty()) return -1;
+  absl::MutexLock lock(&mutex_);
+  const auto found = scopes_.find(scope_id);
+  if (found != scopes_.end()) return found->second;
+  return FailedPrecondition(
+      Reason::kUnsupportedOption, "container.start",
+      "the container belongs to a scope of another engine; only its owner "
+      "can start it");
+}
+
+absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
+    const std::string& id, const StartOptions& options) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const int scope_fd, ScopeFd(container->row.scope_id));
+  CK_ASSIGN_OR_RETURN(const ProcessSnapshot before, Process(id));
+  if (before.monitored) {
+    return WithObject(
+        FailedPrecondition(
+            Reason::kAlreadyStarted, "container.start",
+            absl::StrCat("container ", id.substr(0, 12), " runs already")),
+        "container", id);
+  }
+  if (before.state == ProcessState::kLost) {
+    CK_RETURN_IF_ERROR(KillLeftovers(id));
+  }
+  CK_RETURN_IF_ERROR(
+      env_.store->snapshots().Prepare(id, container->image.diff_ids).status());
+  CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
+  CK_RETURN_IF_ERROR(MakeFiles(
+      container->config, Hostname(container->config, id), directory.get()));
+  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(*container));
+
+  UniqueFd ours, theirs;
+  if (options.attach) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+      return SyscallError(errno, "container.start", "socketpair");
+    }
+    ours.Reset(pair[0]);
+    theirs.Reset(pair[1]);
+  }
+  absl::StatusOr<runtime::Launched> launched =
+      Launch(*container, assembly, options, theirs.get(), scope_fd);
+  if (!launched.ok()) {
+    return WithObject(Prefix(launched.status(), absl::StrCat("start container ",
+                                                             id.substr(0, 12))),
+                      "container", id);
+  }
+  CK_ASSIGN_OR_RETURN(std::shared_ptr<LiveProcess> live,
+                      LiveProcess::Create(id, std::move(launched->events),
+                                          [this](const std::string& which,
+                                                 const runtime::Event& event) {
+                                            OnEvent(which, event);
+                                          }));
+  CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
+  Emit(id, "start");
+  if (!options.attach) return nullptr;
+  return std::make_unique<ProcessSession>(
+      runtime::AttachStream(std::move(ours)), launched->pid);
+}
+
+}  // namespace containerkit::container

@@ -1,0 +1,206 @@
+#include "lib/container/live_process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "lib/base/status.h"
+
+namespace containerkit::container {
+namespace {
+
+void Signal(int event_fd) {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written =
+      write(event_fd, &one, sizeof one);  // cannot fail below 2^64
+}
+
+// poll(2)'s time-out for a deadline, rounded up; -1: for ever.
+int PollMillis(absl::Time deadline) {
+  if (deadline == absl::InfiniteFuture()) return -1;
+  const absl::Duration left = deadline - absl::Now();
+  if (left <= absl::ZeroDuration()) return 0;
+  const int64_t millis = absl::ToInt64Milliseconds(left) + 1;
+  return static_cast<int>(std::min<int64_t>(millis, 1 << 30));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<LiveProcess>> LiveProcess::Create(
+    std::string id, runtime::EventStream events, Observer observer) {
+  UniqueFd done(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!done.ok()) return SyscallError(errno, "container.watch", "eventfd");
+  return std::shared_ptr<LiveProcess>(new LiveProcess(
+      std::move(id), std::move(events), std::move(observer), std::move(done)));
+}
+
+LiveProcess::LiveProcess(std::string id, runtime::EventStream events,
+                         Observer observer, UniqueFd done)
+    : id_(std::move(id)),
+      observer_(std::move(observer)),
+      done_fd_(std::move(done)),
+      events_fd_(events.fd()),
+      events_(std::move(events)) {}
+
+bool LiveProcess::Pump() {
+  std::vector<runtime::Event> seen;
+  bool ended = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    while (!done_) {
+      absl::StatusOr<runtime::Event> event = events_.Next(absl::InfinitePast());
+      if (!event.ok()) {
+        // Nothing there yet, or the monitor is gone without a last word.
+        if (GetReason(event.status()) == Reason::kTimeout) break;
+        lost_ = done_ = true;
+        break;
+      }
+      seen.push_back(*event);
+      if (event->type == runtime::EventType::kExited &&
+          (event->flags & runtime::kEventFinal) != 0) {
+        exit_.code = event->exit_code;
+        exit_.oom_killed = (event->flags & runtime::kEventOom) != 0;
+        done_ = true;
+      }
+    }
+    ended = done_;
+  }
+  for (const runtime::Event& event : seen) observer_(id_, event);
+  if (ended) Signal(done_fd_.get());
+  return ended;
+}
+
+absl::StatusOr<std::optional<ExitStatus>> LiveProcess::Wait(
+    absl::Time deadline, const CancelToken& cancel) {
+  while (true) {
+    const bool ended = Pump();
+    pollfd fds[] = {{done_fd_.get(), POLLIN, 0},
+                    {cancel.fd(), POLLIN, 0},
+                    {ended ? -1 : events_fd_, POLLIN, 0}};
+    // Another thread may be handing out the last event: done_fd_ says when
+    // its observers have returned.
+    const int ready = poll(fds, 3, PollMillis(deadline));
+    if (ready < 0 && errno != EINTR) {
+      return SyscallError(errno, "container.wait", "poll");
+    }
+    if (fds[0].revents != 0) {
+      absl::MutexLock lock(&mutex_);
+      if (lost_) {
+        return MakeError(absl::StatusCode::kUnavailable,
+                         "the container's monitor was killed",
+                         {.reason = Reason::kMonitorLost,
+                          .operation = "container.wait",
+                          .object_kind = "container",
+                          .object_id = id_});
+      }
+      return std::optional<ExitStatus>(exit_);
+    }
+    if (cancel.cancelled()) {
+      return MakeError(
+          absl::StatusCode::kCancelled, "cancelled",
+          {.reason = Reason::kCancelled, .operation = "container.wait"});
+    }
+    if (ready == 0) return std::optional<ExitStatus>();
+  }
+}
+
+LiveProcessTable::~LiveProcessTable() {
+  std::thread thread;
+  {
+    absl::MutexLock lock(&mutex_);
+    thread = std::move(thread_);
+  }
+  if (thread.joinable()) {
+    Signal(stop_.get());
+    thread.join();
+  }
+}
+
+absl::Status LiveProcessTable::StartThread() {
+  if (thread_.joinable()) return absl::OkStatus();
+  epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
+  stop_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_.ok() || !stop_.ok()) {
+    return SyscallError(errno, "container.watch", "epoll_create");
+  }
+  epoll_event event{.events = EPOLLIN, .data = {.fd = stop_.get()}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event) < 0) {
+    return SyscallError(errno, "container.watch", "epoll_ctl");
+  }
+  // The host's signals are the host's business.
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  absl::Status status;
+  try {
+    thread_ = std::thread([this] { Watch(); });
+  } catch (const std::system_error& error) {
+    status =
+        SyscallError(error.code().value(), "container.watch", "pthread_create");
+  }
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  return status;
+}
+
+absl::Status LiveProcessTable::Add(std::shared_ptr<LiveProcess> process) {
+  absl::MutexLock lock(&mutex_);
+  CK_RETURN_IF_ERROR(StartThread());
+  const int fd = process->events_fd();
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  watched_[fd] = process;
+  processes_[process->id()] = std::move(process);
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) {
+    return SyscallError(errno, "container.watch", "epoll_ctl");
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<LiveProcess> LiveProcessTable::Find(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = processes_.find(id);
+  return found == processes_.end() ? nullptr : found->second;
+}
+
+void LiveProcessTable::Watch() {
+  while (true) {
+    epoll_event events[16];
+    const int count = epoll_wait(epoll_.get(), events, 16, -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == stop_.get()) return;
+      std::shared_ptr<LiveProcess> process;
+      {
+        absl::MutexLock lock(&mutex_);
+        const auto found = watched_.find(fd);
+        if (found != watched_.end()) process = found->second;
+      }
+      if (process != nullptr && process->Pump()) Forget(process);
+    }
+  }
+}
+
+void LiveProcessTable::Forget(const std::shared_ptr<LiveProcess>& process) {
+  const int fd = process->events_fd();
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  absl::MutexLock lock(&mutex_);
+  watched_.erase(fd);
+  const auto found = processes_.find(process->id());
+  if (found != processes_.end() && found->second == process) {
+    processes_.erase(found);
+  }
+}
+
+}  // namespace containerkit::container

@@ -1,0 +1,99 @@
+// The processes that this engine started and still hears of.
+#ifndef CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
+#define CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "containerkit/cancel.h"
+#include "containerkit/container.h"
+#include "lib/base/unique_fd.h"
+#include "lib/runtime/attach_events.h"
+#include "lib/runtime/monitor_wire.h"
+
+namespace containerkit::container {
+
+// One started container: its monitor's events, and whether it has ended.
+//
+// Whoever waits reads the events, be it a thread in Wait() or the table's own
+// watcher, so that a waiting thread is woken by the monitor itself.
+// Thread-safe.
+class LiveProcess {
+ public:
+  // Called once for every event, in order, without a lock held.
+  using Observer =
+      std::function<void(const std::string& id, const runtime::Event& event)>;
+
+  // Errors: as eventfd(2).
+  static absl::StatusOr<std::shared_ptr<LiveProcess>> Create(
+      std::string id, runtime::EventStream events, Observer observer);
+
+  const std::string& id() const { return id_; }
+  int events_fd() const { return events_fd_; }
+
+  // The exit status once the container has ended for good; nullopt after
+  // `deadline`. Errors: CANCELLED / kCancelled; UNAVAILABLE / kMonitorLost.
+  absl::StatusOr<std::optional<ExitStatus>> Wait(absl::Time deadline,
+                                                 const CancelToken& cancel);
+
+  // Takes in what has arrived; true once nothing more will come.
+  bool Pump();
+
+ private:
+  LiveProcess(std::string id, runtime::EventStream events, Observer observer,
+              UniqueFd done);
+
+  const std::string id_;
+  const Observer observer_;
+  const UniqueFd done_fd_;  // eventfd, readable once done_
+  const int events_fd_;
+  absl::Mutex mutex_;
+  runtime::EventStream events_ ABSL_GUARDED_BY(mutex_);
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  bool lost_ ABSL_GUARDED_BY(mutex_) = false;
+  ExitStatus exit_ ABSL_GUARDED_BY(mutex_);
+};
+
+// All live processes of an engine, with one thread that watches those that
+// nobody waits for. The thread exists from the first Add() on and until the
+// table goes. Thread-safe.
+class LiveProcessTable {
+ public:
+  LiveProcessTable() = default;
+  LiveProcessTable(const LiveProcessTable&) = delete;
+  LiveProcessTable& operator=(const LiveProcessTable&) = delete;
+  ~LiveProcessTable();
+
+  // Errors: as epoll_create(2) and pthread_create(3).
+  absl::Status Add(std::shared_ptr<LiveProcess> process);
+  // Null: not started by this engine, or ended long ago.
+  std::shared_ptr<LiveProcess> Find(const std::string& id);
+
+ private:
+  absl::Status StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Watch();
+  void Forget(const std::shared_ptr<LiveProcess>& process);
+
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, std::shared_ptr<LiveProcess>> processes_
+      ABSL_GUARDED_BY(mutex_);
+  // The same by events_fd(), for the watcher.
+  absl::flat_hash_map<int, std::shared_ptr<LiveProcess>> watched_
+      ABSL_GUARDED_BY(mutex_);
+  UniqueFd epoll_;
+  UniqueFd stop_;  // eventfd
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace containerkit::container
+
+#endif  // CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_

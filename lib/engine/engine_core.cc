@@ -1,0 +1,298 @@
+#include "lib/engine/engine_core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "lib/base/status.h"
+#include "lib/container/scope_id.h"
+#include "lib/engine/engine_info.h"
+#include "lib/engine/filters.h"
+#include "lib/oci/platform.h"
+#include "lib/registry/credentials.h"
+#include "lib/store/check.h"
+#include "lib/sys/file_util.h"
+
+namespace containerkit::engine {
+namespace {
+
+// What List() gives FilterContainers() for its ancestor filter.
+std::map<std::string, ImageNames> NamesById(
+    const std::vector<ImageSummary>& images) {
+  std::map<std::string, ImageNames> names;
+  for (const ImageSummary& image : images) {
+    names[image.id] = {.repo_tags = image.repo_tags, .ancestors = {image.id}};
+  }
+  return names;
+}
+
+absl::StatusOr<image::ImageServiceOptions> ImageOptions(
+    const Engine::Options& options) {
+  image::ImageServiceOptions image;
+  if (!options.docker_config.empty()) {
+    CK_ASSIGN_OR_RETURN(image.registry.docker_config,
+                        registry::DockerConfig::Load(options.docker_config));
+  }
+  image.registry.certs_dir = options.certs_dir;
+  image.registry.insecure_registries = options.insecure_registries;
+  if (!options.registry_mirrors.empty()) {
+    image.registry.mirrors["docker.io"] = options.registry_mirrors;
+  }
+  return image;
+}
+
+absl::Status CheckPlatform(const oci::Platform& wanted,
+                           const image::ResolvedImage& image) {
+  const oci::Platform has{.os = image.config.os,
+                          .architecture = image.config.architecture,
+                          .variant = image.config.variant};
+  if (oci::MatchPlatform(wanted, has).has_value()) return absl::OkStatus();
+  return WithObject(
+      NotFound(Reason::kPlatformNotFound, "container.create",
+               absl::StrCat("image ", image.name, " is for ", has.ToString(),
+                            ", not for ", wanted.ToString())),
+      "image", image.id);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
+    const Engine::Options& options) {
+  std::shared_ptr<EngineCore> core(new EngineCore());
+  core->options_ = options;
+  core->pid_ = getpid();
+  CK_ASSIGN_OR_RETURN(core->facts_, runtime::ProbeHostFacts(),
+                      "look at this machine");
+  CK_ASSIGN_OR_RETURN(core->store_, store::Store::Open(options.root, {}),
+                      "open state root ", options.root);
+  CK_ASSIGN_OR_RETURN(UniqueFd root, sys::OpenAt(AT_FDCWD, options.root,
+                                                 O_RDONLY | O_DIRECTORY));
+  core->events_ = std::make_unique<EventLog>(std::move(root));
+  CK_ASSIGN_OR_RETURN(core->launcher_, runtime::Launcher::Create());
+  CK_ASSIGN_OR_RETURN(image::ImageServiceOptions image_options,
+                      ImageOptions(options));
+  core->images_ = std::make_unique<image::ImageService>(
+      core->store_.get(), std::move(image_options));
+  core->containers_ = std::make_unique<container::ContainerManager>(
+      container::ContainerManager::Environment{
+          .store = core->store_.get(),
+          .launcher = core->launcher_.get(),
+          .facts = &core->facts_,
+          .event_sink =
+              [self = core.get()](
+                  const std::string& action, const ContainerInfo& info,
+                  const std::map<std::string, std::string>& attributes) {
+                self->EmitContainer(action, info, attributes);
+              }});
+  // What a crash left is put in order as far as possible; the rest shows in
+  // CheckStore().
+  const absl::Status reconciled = core->containers_->Reconcile();
+  if (!reconciled.ok()) {
+    core->Log(LogLevel::kWarning,
+              absl::StrCat("reconcile: ", reconciled.message()));
+  }
+  return core;
+}
+
+EngineCore::~EngineCore() {
+  if (getpid() == pid_) return;
+  // In a forked child there are no threads to join and no locks to give up:
+  // everything belongs to the parent (docs/threading.md).
+  [[maybe_unused]] auto* containers = containers_.release();
+  [[maybe_unused]] auto* images = images_.release();
+  [[maybe_unused]] auto* launcher = launcher_.release();
+  [[maybe_unused]] auto* store = store_.release();
+}
+
+void EngineCore::Log(LogLevel level, absl::string_view text) const {
+  if (options_.log_sink != nullptr) options_.log_sink(level, text);
+}
+
+absl::StatusOr<container::ContainerImage> EngineCore::ImageOf(
+    const ContainerConfig& config) {
+  if (config.image.empty()) {
+    return InvalidArgument(Reason::kInvalidReference, "container.create",
+                           "the config names no image");
+  }
+  CK_ASSIGN_OR_RETURN(image::ResolvedImage image,
+                      images_->Resolve(config.image));
+  if (!config.platform.empty()) {
+    CK_ASSIGN_OR_RETURN(const oci::Platform wanted,
+                        oci::ParsePlatform(config.platform));
+    CK_RETURN_IF_ERROR(CheckPlatform(wanted, image));
+  }
+  return container::ContainerImage{.id = std::move(image.id),
+                                   .reference = config.image,
+                                   .config = std::move(image.config)};
+}
+
+absl::StatusOr<std::string> EngineCore::Create(const ContainerConfig& config,
+                                               const std::string& scope_id) {
+  CK_ASSIGN_OR_RETURN(const container::ContainerImage image, ImageOf(config),
+                      "create container");
+  return containers_->Create(config, image, scope_id);
+}
+
+absl::StatusOr<std::string> EngineCore::DryRun(const ContainerConfig& config) {
+  CK_ASSIGN_OR_RETURN(const container::ContainerImage image, ImageOf(config));
+  return containers_->DryRun(config, image);
+}
+
+absl::StatusOr<std::vector<ContainerInfo>> EngineCore::List(
+    const ContainerListOptions& options) {
+  CK_ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                      containers_->ListIds());
+  std::vector<ContainerInfo> all;
+  for (const std::string& id : ids) {
+    absl::StatusOr<ContainerInfo> info = containers_->Inspect(id);
+    if (GetReason(info.status()) == Reason::kContainerNotFound) continue;
+    if (!info.ok()) return info.status();
+    all.push_back(*std::move(info));
+  }
+  std::map<std::string, ImageNames> names;
+  if (options.filters.contains("ancestor")) {
+    CK_ASSIGN_OR_RETURN(const std::vector<ImageSummary> images,
+                        images_->List({.all = true, .filters = {}}));
+    names = NamesById(images);
+  }
+  return FilterContainers(std::move(all), options, names);
+}
+
+absl::StatusOr<std::vector<ImageSummary>> EngineCore::ListImages(
+    const ImageListOptions& options) {
+  CK_ASSIGN_OR_RETURN(std::vector<ImageSummary> images,
+                      images_->List({.all = true, .filters = {}}));
+  std::map<std::string, int64_t> users;
+  CK_RETURN_IF_ERROR(store_->Read([&](const store::Txn& txn) {
+    CK_ASSIGN_OR_RETURN(const std::vector<store::ContainerRow> rows,
+                        txn.ListContainers());
+    for (const store::ContainerRow& row : rows) ++users[row.image_id];
+    return absl::OkStatus();
+  }));
+  for (ImageSummary& image : images) image.containers = users[image.id];
+  return FilterImages(std::move(images), options, absl::Now());
+}
+
+absl::StatusOr<EngineInfo> EngineCore::Info() {
+  EngineInfo info;
+  info.root = store_->root();
+  CK_ASSIGN_OR_RETURN(const std::vector<ContainerInfo> containers,
+                      List({.all = true}));
+  for (const ContainerInfo& container : containers) {
+    ++info.containers;
+    switch (container.state) {
+      case ContainerState::kRunning:
+      case ContainerState::kRestarting:
+        ++info.containers_running;
+        break;
+      case ContainerState::kPaused:
+        ++info.containers_paused;
+        break;
+      default:
+        ++info.containers_stopped;
+    }
+  }
+  CK_ASSIGN_OR_RETURN(const std::vector<ImageSummary> images,
+                      images_->List({.all = true, .filters = {}}));
+  info.images = static_cast<int64_t>(images.size());
+  DescribeHost(facts_, info);
+  return info;
+}
+
+absl::StatusOr<std::vector<StoreFinding>> EngineCore::Check(bool repair) {
+  CK_ASSIGN_OR_RETURN(
+      const store::CheckReport report,
+      store::CheckStore(*store_, {.repair = repair, .verify_blobs = true}));
+  std::vector<StoreFinding> findings;
+  for (const store::Finding& finding : report.findings) {
+    findings.push_back({.kind = std::string(store::FindingName(finding.kind)),
+                        .object = finding.object,
+                        .problem = finding.message,
+                        .damage = store::IsDamage(finding.kind),
+                        .repaired = finding.repaired});
+  }
+  return findings;
+}
+
+absl::StatusOr<PruneReport> EngineCore::Prune(bool all_images, bool dry_run) {
+  PruneReport report;
+  CK_ASSIGN_OR_RETURN(const std::vector<ContainerInfo> containers,
+                      List({.all = true}));
+  for (const ContainerInfo& container : containers) {
+    if (container.state == ContainerState::kRunning ||
+        container.state == ContainerState::kPaused ||
+        container.state == ContainerState::kRestarting) {
+      continue;
+    }
+    if (!dry_run) {
+      absl::Status removed = containers_->Remove(container.id, {});
+      // Started or removed by somebody meanwhile: then it is not garbage.
+      if (GetReason(removed) == Reason::kContainerRunning ||
+          GetReason(removed) == Reason::kContainerNotFound) {
+        continue;
+      }
+      CK_RETURN_IF_ERROR(removed);
+    }
+    report.containers.push_back(container.id);
+  }
+  CK_ASSIGN_OR_RETURN(report.images, images_->Prune(all_images, dry_run));
+  return report;
+}
+
+void EngineCore::EmitContainer(
+    const std::string& action, const ContainerInfo& info,
+    const std::map<std::string, std::string>& attributes) {
+  EngineEvent event{.type = "container",
+                    .action = action,
+                    .actor_id = info.id,
+                    .attributes = info.labels,
+                    .time = absl::Now(),
+                    .json = ""};
+  event.attributes["image"] = info.image;
+  event.attributes["name"] = info.name;
+  for (const auto& [key, value] : attributes) event.attributes[key] = value;
+  const absl::Status appended = events_->Append(std::move(event));
+  if (!appended.ok()) Log(LogLevel::kWarning, appended.message());
+}
+
+void EngineCore::EmitImage(const std::string& action, const std::string& id,
+                           const std::string& name) {
+  const absl::Status appended =
+      events_->Append(EngineEvent{.type = "image",
+                                  .action = action,
+                                  .actor_id = id,
+                                  .attributes = {{"name", name}},
+                                  .time = absl::Now(),
+                                  .json = ""});
+  if (!appended.ok()) Log(LogLevel::kWarning, appended.message());
+}
+
+absl::StatusOr<std::shared_ptr<ScopeCore>> ScopeCore::Create(
+    std::shared_ptr<EngineCore> core) {
+  std::shared_ptr<ScopeCore> scope(new ScopeCore(std::move(core)));
+  CK_ASSIGN_OR_RETURN(scope->id_, container::NewScopeId());
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) {
+    return SyscallError(errno, "engine.scope", "pipe2");
+  }
+  scope->reading_.Reset(ends[0]);
+  scope->writing_.Reset(ends[1]);
+  scope->core_->containers().AddScope({.id = scope->id_, .fd = ends[0]});
+  return scope;
+}
+
+ScopeCore::~ScopeCore() { Close().IgnoreError(); }
+
+absl::Status ScopeCore::Close() { return core_->containers().EndScope(id_); }
+
+}  // namespace containerkit::engine

@@ -1,0 +1,191 @@
+// Bind mounts, tmpfs, copies in and out, and what a container leaves on disk.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "lib/base/unique_fd.h"
+#include "tests/integration/engine_fixture.h"
+
+namespace containerkit::testing {
+namespace {
+
+using absl::StatusCode;
+
+class FilesTest : public EngineTest {
+ protected:
+  static void Put(const std::string& path, const std::string& text) {
+    std::ofstream(path) << text;
+  }
+  static std::string Get(const std::string& path) {
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+  }
+  std::string TarOf(Container& container, const std::string& path) {
+    const std::string file = absl::StrCat(scratch(), "/out.tar");
+    const UniqueFd fd(
+        open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    CK_EXPECT_OK(container.CopyOut(path, fd.get()));
+    return file;
+  }
+};
+
+TEST_F(FilesTest, BindsDirectoriesAndFiles) {
+  const std::string dir = MakeDirectory("shared");
+  Put(absl::StrCat(dir, "/f"), "content\n");
+  ContainerConfig config = Shell(
+      "cat /d/f /one; echo back > /d/g; (echo x > /one) 2>/dev/null || "
+      "echo protected");
+  config.binds.push_back({.source = dir, .target = "/d"});
+  config.binds.push_back(
+      {.source = absl::StrCat(dir, "/f"), .target = "/one", .readonly = true});
+  const RunResult result = Run(config);
+  EXPECT_EQ(result.out, "content\ncontent\nprotected\n");
+  EXPECT_EQ(Get(absl::StrCat(dir, "/g")), "back\n");
+}
+
+TEST_F(FilesTest, MissingBindSourceIsNamed) {
+  ContainerConfig config = Shell("true");
+  config.binds.push_back({.source = "/no/such/source", .target = "/d"});
+  absl::StatusOr<Container> container = engine().Create(config);
+  const absl::Status status =
+      container.ok() ? container->Start().status() : container.status();
+  EXPECT_THAT(status,
+              StatusIs(StatusCode::kNotFound, Reason::kMountSourceMissing));
+  EXPECT_TRUE(absl::StrContains(status.message(), "/no/such/source"));
+}
+
+TEST_F(FilesTest, TmpfsHasItsSizeAndOptions) {
+  ContainerConfig config = Shell(
+      "grep ' /t ' /proc/mounts; dd if=/dev/zero of=/t/x bs=1M count=3 "
+      "2>/dev/null || echo full");
+  config.tmpfs.push_back({.target = "/t", .size_bytes = 1 << 20});
+  const RunResult result = Run(config);
+  EXPECT_TRUE(absl::StrContains(result.out, "tmpfs")) << result.out;
+  EXPECT_TRUE(absl::StrContains(result.out, "size=1024k")) << result.out;
+  EXPECT_TRUE(absl::EndsWith(result.out, "full\n")) << result.out;
+}
+
+TEST_F(FilesTest, MountTargetsThatAreLinksStayInside) {
+  // R07, R10: the image's link points at the host; the mount may not follow.
+  const std::string canary = MakeDirectory("canary");
+  ContainerConfig make =
+      Shell(absl::StrCat("rm -rf /d; ln -s ", canary, " /d"));
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(make));
+  CK_ASSERT_OK(container.Start());
+  CK_ASSERT_OK(container.Wait());
+  // The same root again, now with the hostile link in it: copying goes in.
+  const std::string tar = absl::StrCat(scratch(), "/in.tar");
+  ASSERT_EQ(system(absl::StrCat("cd ", scratch(),
+                                " && echo x > evil && tar -cf ", tar, " evil")
+                       .c_str()),
+            0);
+  const UniqueFd fd(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+  container.CopyIn("/d", fd.get()).IgnoreError();
+  EXPECT_NE(access(absl::StrCat(canary, "/evil").c_str(), F_OK), 0);
+}
+
+TEST_F(FilesTest, CopiesOutOfStoppedAndRunning) {
+  CK_ASSERT_OK_AND_ASSIGN(
+      Container container,
+      engine().Create(Shell("mkdir /made; echo text > /made/f; sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  ASSERT_TRUE(Eventually([&] { return container.StatPath("/made/f").ok(); }));
+  const auto list = [&](const std::string& tar) {
+    const std::string out = absl::StrCat(scratch(), "/list");
+    EXPECT_EQ(system(absl::StrCat("tar -tf ", tar, " | sort > ", out).c_str()),
+              0);
+    return Get(out);
+  };
+  EXPECT_EQ(list(TarOf(container, "/made")), "made/\nmade/f\n");
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  CK_ASSERT_OK(container.Wait());
+  EXPECT_EQ(list(TarOf(container, "/made")), "made/\nmade/f\n");
+  const UniqueFd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  EXPECT_THAT(container.CopyOut("/nothing", null.get()),
+              StatusIs(StatusCode::kNotFound, Reason::kPathNotFound));
+}
+
+TEST_F(FilesTest, CopiesIntoStoppedAndRunning) {
+  ASSERT_EQ(system(absl::StrCat("cd ", scratch(),
+                                " && echo given > file && tar -cf in.tar file")
+                       .c_str()),
+            0);
+  const std::string tar = absl::StrCat(scratch(), "/in.tar");
+  CK_ASSERT_OK_AND_ASSIGN(
+      Container container,
+      engine().Create(Shell("cat /tmp/file; while [ ! -e /file ]; do "
+                            "sleep .01; done; cat /file")));
+  const UniqueFd before(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+  CK_ASSERT_OK(container.CopyIn("/tmp", before.get()));
+  StartOptions options;
+  options.attach = true;
+  CK_ASSERT_OK_AND_ASSIGN(auto session, container.Start(options));
+  const UniqueFd running(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+  CK_ASSERT_OK(container.CopyIn("/", running.get()));
+  EXPECT_EQ(Drain(*session).out, "given\ngiven\n");
+  const UniqueFd again(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_THAT(container.CopyIn("/no/such", again.get()),
+              StatusIs(StatusCode::kNotFound, Reason::kPathNotFound));
+}
+
+TEST_F(FilesTest, SwappedPathsNeverLeadToTheHost) {
+  // C01: the container swaps a directory and a link while we copy out.
+  const std::string canary = MakeDirectory("secret");
+  Put(absl::StrCat(canary, "/f"), "HOSTBYTES");
+  CK_ASSERT_OK_AND_ASSIGN(
+      Container container,
+      engine().Create(Shell(absl::StrCat(
+          "mkdir -p /a; echo inside > /a/f; ln -s ", canary,
+          " /link; while :; do mv /a /b; mv /link /a; mv /a /link; "
+          "mv /b /a; done 2>/dev/null"))));
+  CK_ASSERT_OK(container.Start());
+  for (int round = 0; round < 300; ++round) {
+    const std::string file = absl::StrCat(scratch(), "/race.tar");
+    const UniqueFd fd(
+        open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    container.CopyOut("/a/f", fd.get()).IgnoreError();
+    ASSERT_FALSE(absl::StrContains(Get(file), "HOSTBYTES"));
+  }
+}
+
+TEST_F(FilesTest, StateRootIsPrivate) {
+  struct stat st;
+  ASSERT_EQ(stat(root().c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0700u);
+}
+
+TEST_F(FilesTest, CheckFindsNothingAfterUse) {
+  Run(Shell("echo data > /f"));
+  CK_ASSERT_OK_AND_ASSIGN(const auto findings, engine().CheckStore(false));
+  for (const StoreFinding& finding : findings) {
+    EXPECT_FALSE(finding.damage)
+        << finding.kind << " " << finding.object << ": " << finding.problem;
+  }
+}
+
+TEST_F(FilesTest, ManyCyclesLeaveNothing) {
+  const Snapshot before = Snapshot::Take();
+  for (int cycle = 0; cycle < 50; ++cycle) {
+    CK_ASSERT_OK_AND_ASSIGN(Container container,
+                            engine().Create(Command({"true"})));
+    CK_ASSERT_OK(container.Start());
+    CK_ASSERT_OK(container.Wait());
+    CK_ASSERT_OK(container.Remove());
+  }
+  Reopen();
+  EXPECT_EQ(Snapshot::WaitUntilBackTo(before), "");
+}
+
+}  // namespace
+}  // namespace containerkit::testing

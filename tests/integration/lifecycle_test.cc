@@ -1,0 +1,312 @@
+// A container's way from creation to removal.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "tests/integration/engine_fixture.h"
+
+namespace containerkit::testing {
+namespace {
+
+using absl::StatusCode;
+
+class LifecycleTest : public EngineTest {};
+
+// Runs host_program and waits until it is ready.
+pid_t StartHost(const std::vector<std::string>& arguments) {
+  int out[2];
+  EXPECT_EQ(pipe(out), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(out[1], STDOUT_FILENO);
+    close(out[0]);
+    close(out[1]);
+    std::vector<char*> argv = {const_cast<char*>("host_program")};
+    for (const std::string& argument : arguments) {
+      argv.push_back(const_cast<char*>(argument.c_str()));
+    }
+    argv.push_back(nullptr);
+    execv("tests/integration/host_program", argv.data());
+    _exit(127);
+  }
+  close(out[1]);
+  char line[16] = {};
+  EXPECT_GT(read(out[0], line, sizeof line - 1), 0) << "host_program failed";
+  close(out[0]);
+  EXPECT_STREQ(line, "ready\n");
+  return pid;
+}
+
+TEST_F(LifecycleTest, GivesOutputAndExitCode) {
+  const RunResult result = Run(Shell("echo out; echo err >&2; exit 42"));
+  EXPECT_EQ(result.exit_code, 42);
+  EXPECT_EQ(result.out, "out\n");
+  EXPECT_EQ(result.err, "err\n");
+}
+
+TEST_F(LifecycleTest, ReportsSignalsAs128PlusNumber) {
+  EXPECT_EQ(Run(Shell("kill -KILL $$; sleep 9")).exit_code, 128 + SIGKILL);
+}
+
+TEST_F(LifecycleTest, MissingCommandIs127AndLeavesItCreated) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Command({"/no/such"})));
+  const auto started = container.Start();
+  EXPECT_THAT(started,
+              StatusIs(StatusCode::kNotFound, Reason::kCommandNotFound));
+  CK_ASSERT_OK_AND_ASSIGN(const ContainerInfo info, container.Inspect());
+  EXPECT_EQ(info.state, ContainerState::kCreated);
+  EXPECT_EQ(info.exit.code, 127);
+  EXPECT_NE(info.error, "");
+}
+
+TEST_F(LifecycleTest, FileThatIsNoProgramIs126) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Command({"/etc/passwd"})));
+  EXPECT_THAT(container.Start(), StatusIs(StatusCode::kPermissionDenied,
+                                          Reason::kCommandNotExecutable));
+}
+
+TEST_F(LifecycleTest, UnknownImageIsNotFound) {
+  ContainerConfig config = Shell("true");
+  config.image = "no-such-image";
+  EXPECT_THAT(engine().Create(config),
+              StatusIs(StatusCode::kNotFound, Reason::kImageNotFound));
+}
+
+TEST_F(LifecycleTest, NamesAreUniqueAndChecked) {
+  ContainerConfig config = Shell("true");
+  config.name = "only-one";
+  CK_ASSERT_OK_AND_ASSIGN(Container first, engine().Create(config));
+  EXPECT_THAT(engine().Create(config),
+              StatusIs(StatusCode::kAlreadyExists, Reason::kNameInUse));
+  config.name = "no/slash";
+  EXPECT_THAT(engine().Create(config),
+              StatusIs(StatusCode::kInvalidArgument, Reason::kInvalidName));
+  CK_EXPECT_OK(first.Rename("another"));
+  CK_ASSERT_OK_AND_ASSIGN(Container found, engine().GetContainer("another"));
+  EXPECT_EQ(found.id(), first.id());
+  EXPECT_THAT(engine().GetContainer("only-one"),
+              StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
+}
+
+TEST_F(LifecycleTest, StatesFollowTheTable) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kCreated);
+  EXPECT_THAT(container.Kill(SIGTERM),
+              StatusIs(StatusCode::kFailedPrecondition, Reason::kNotRunning));
+  EXPECT_THAT(container.Stop(), StatusIs(StatusCode::kFailedPrecondition,
+                                         Reason::kAlreadyStopped));
+  CK_ASSERT_OK(container.Start());
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kRunning);
+  EXPECT_GT(container.Inspect()->pid, 0);
+  EXPECT_THAT(container.Start(), StatusIs(StatusCode::kFailedPrecondition,
+                                          Reason::kAlreadyStarted));
+  EXPECT_THAT(container.Remove(), StatusIs(StatusCode::kFailedPrecondition,
+                                           Reason::kContainerRunning));
+  CK_EXPECT_OK(container.Pause());
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kPaused);
+  EXPECT_THAT(container.Pause(), StatusIs(StatusCode::kFailedPrecondition,
+                                          Reason::kContainerPaused));
+  CK_EXPECT_OK(container.Unpause());
+  EXPECT_THAT(container.Unpause(),
+              StatusIs(StatusCode::kFailedPrecondition, Reason::kNotPaused));
+  CK_EXPECT_OK(container.Kill(SIGKILL));
+  CK_ASSERT_OK_AND_ASSIGN(const ExitStatus exit, container.Wait());
+  EXPECT_EQ(exit.code, 137);
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kExited);
+  CK_EXPECT_OK(container.Remove());
+  EXPECT_THAT(container.Inspect(),
+              StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
+}
+
+TEST_F(LifecycleTest, StopsWithTheStopSignal) {
+  ContainerConfig config =
+      Shell("trap 'exit 7' TERM; while :; do sleep .02; done");
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  absl::SleepFor(absl::Milliseconds(50));  // until the trap is set
+  CK_ASSERT_OK(container.Stop({.timeout = absl::Seconds(5), .signal = 0}));
+  EXPECT_EQ(container.Inspect()->exit.code, 7);
+}
+
+TEST_F(LifecycleTest, StopKillsWhatDoesNotListen) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("trap '' TERM; sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  CK_ASSERT_OK(
+      container.Stop({.timeout = absl::Milliseconds(100), .signal = 0}));
+  EXPECT_EQ(container.Inspect()->exit.code, 137);
+}
+
+TEST_F(LifecycleTest, RunsAgainWithItsFiles) {
+  CK_ASSERT_OK_AND_ASSIGN(
+      Container container,
+      engine().Create(Shell("cat /count 2>/dev/null; echo x >> /count")));
+  for (int run = 0; run < 3; ++run) {
+    CK_ASSERT_OK(container.Start());
+    CK_ASSERT_OK(container.Wait());
+  }
+  std::string log;
+  CK_ASSERT_OK(container.Logs({}, [&](const Output& output) {
+    log.append(output.data.data(), output.data.size());
+    return true;
+  }));
+  EXPECT_EQ(log, "x\nx\nx\n");
+}
+
+TEST_F(LifecycleTest, WaitHasATimeoutAndCanBeCancelled) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  WaitOptions options;
+  options.timeout = absl::Milliseconds(20);
+  EXPECT_THAT(container.Wait(options),
+              StatusIs(StatusCode::kDeadlineExceeded, Reason::kTimeout));
+  options.timeout = absl::InfiniteDuration();
+  options.cancel.Cancel();
+  EXPECT_THAT(container.Wait(options),
+              StatusIs(StatusCode::kCancelled, Reason::kCancelled));
+}
+
+TEST_F(LifecycleTest, AutoRemoveLeavesNothing) {
+  ContainerConfig config = Shell("true");
+  config.auto_remove = true;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  CK_ASSERT_OK(container.Wait());
+  EXPECT_TRUE(Eventually([&] {
+    return GetReason(container.Inspect().status()) ==
+           Reason::kContainerNotFound;
+  }));
+}
+
+TEST_F(LifecycleTest, AnotherEngineAdoptsIt) {
+  CK_ASSERT_OK_AND_ASSIGN(
+      Container container,
+      engine().Create(Shell("echo before; while [ ! -e /go ]; do sleep .01; "
+                            "done; echo after; exit 3")));
+  CK_ASSERT_OK(container.Start());
+  const std::string id = container.id();
+  Engine::Options options;
+  options.root = root();
+  CK_ASSERT_OK_AND_ASSIGN(Engine other, Engine::Open(options));
+  CK_ASSERT_OK_AND_ASSIGN(Container adopted, other.GetContainer(id));
+  EXPECT_EQ(adopted.Inspect()->state, ContainerState::kRunning);
+  ExecConfig touch;
+  touch.command = {"touch", "/go"};
+  CK_ASSERT_OK_AND_ASSIGN(Session session, adopted.Exec(touch));
+  EXPECT_EQ(Drain(session).exit_code, 0);
+  EXPECT_EQ(adopted.Wait()->code, 3);
+  std::string log;
+  CK_ASSERT_OK(adopted.Logs({}, [&](const Output& output) {
+    log.append(output.data.data(), output.data.size());
+    return true;
+  }));
+  EXPECT_EQ(log, "before\nafter\n");
+}
+
+TEST_F(LifecycleTest, ContainersOutliveTheProcessThatStartedThem) {
+  const pid_t host = StartHost({root(), "orphan", "orphan"});
+  kill(host, SIGKILL);
+  waitpid(host, nullptr, 0);
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().GetContainer("orphan"));
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kRunning);
+  CK_EXPECT_OK(container.Stop({.timeout = absl::ZeroDuration(), .signal = 0}));
+  EXPECT_EQ(container.Inspect()->exit.code, 137);
+}
+
+TEST_F(LifecycleTest, ScopeDiesWithItsOwner) {
+  const pid_t host = StartHost({root(), "scope", "3"});
+  CK_ASSERT_OK_AND_ASSIGN(const auto running, engine().ListContainers());
+  EXPECT_EQ(running.size(), 3u);
+  kill(host, SIGKILL);
+  waitpid(host, nullptr, 0);
+  for (const ContainerInfo& info : running) {
+    EXPECT_TRUE(Eventually([&] { return kill(info.pid, 0) != 0; }));
+  }
+  // What is inside the store goes with the next open.
+  Reopen();
+  CK_ASSERT_OK_AND_ASSIGN(const auto left,
+                          engine().ListContainers({.all = true}));
+  EXPECT_TRUE(left.empty());
+}
+
+TEST_F(LifecycleTest, ScopeClosesOnRequest) {
+  CK_ASSERT_OK_AND_ASSIGN(Scope scope, engine().NewScope());
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          scope.Create(Shell("sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  CK_EXPECT_OK(scope.Close());
+  EXPECT_THAT(container.Inspect(),
+              StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
+}
+
+TEST_F(LifecycleTest, RestartsOnFailureAsOftenAsAllowed) {
+  ContainerConfig config = Shell("echo run; exit 1");
+  config.restart = {.policy = RestartConfig::Policy::kOnFailure,
+                    .max_retries = 2};
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  EXPECT_EQ(container.Wait()->code, 1);
+  EXPECT_EQ(container.Inspect()->restart_count, 2u);
+  std::string log;
+  CK_ASSERT_OK(container.Logs({}, [&](const Output& output) {
+    log.append(output.data.data(), output.data.size());
+    return true;
+  }));
+  EXPECT_EQ(log, "run\nrun\nrun\n");
+}
+
+TEST_F(LifecycleTest, HealthFollowsTheProbe) {
+  ContainerConfig config = Shell("touch /ok; sleep 100");
+  config.health.test = {"CMD-SHELL", "test -e /ok"};
+  config.health.interval = absl::Milliseconds(50);
+  config.health.start_interval = absl::Milliseconds(20);
+  config.health.retries = 2;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  EXPECT_TRUE(Eventually(
+      [&] { return container.Inspect()->health == HealthState::kHealthy; }));
+  ExecConfig remove;
+  remove.command = {"rm", "/ok"};
+  CK_ASSERT_OK_AND_ASSIGN(Session session, container.Exec(remove));
+  EXPECT_EQ(Drain(session).exit_code, 0);
+  EXPECT_TRUE(Eventually(
+      [&] { return container.Inspect()->health == HealthState::kUnhealthy; }));
+}
+
+TEST_F(LifecycleTest, EventsTellTheStory) {
+  ContainerConfig config = Shell("exit 5");
+  config.name = "teller";
+  const absl::Time start = absl::Now();
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  CK_ASSERT_OK(container.Wait());
+  CK_ASSERT_OK(container.Remove());
+  std::vector<std::string> actions;
+  EventOptions options;
+  options.since = start;
+  options.until = absl::Now();
+  CK_ASSERT_OK(engine().Events(options, [&](const EngineEvent& event) {
+    actions.push_back(event.action);
+    if (event.action == "die") {
+      EXPECT_EQ(event.attributes.at("exitCode"), "5");
+      EXPECT_EQ(event.attributes.at("name"), "teller");
+    }
+    return true;
+  }));
+  EXPECT_EQ(actions,
+            (std::vector<std::string>{"create", "start", "die", "destroy"}));
+}
+
+}  // namespace
+}  // namespace containerkit::testing
