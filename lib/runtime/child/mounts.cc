@@ -494,7 +494,7 @@ long MaskFile(Child& child, int target) {
   long result = Fstat(int(null), &stat);
   if (result == 0 &&
       (!S_ISCHR(stat.st_mode) || stat.st_rdev != MakeDevice(1, 3))) {
-    result = Fail(-ENODEV, "mask source", "/dev/null");
+    result = Fail(-EPERM, "mask source", "/dev/null");
   }
   if (result == 0) {
     result = Sys(SYS_open_tree, null, "",
