@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "lib/oci/media_type.h"
 #include "lib/oci/platform.h"
 #include "lib/oci/reference.h"
+#include "lib/registry/credentials.h"
 #include "lib/store/layer_unpacker.h"
 #include "lib/sys/file_util.h"
 
@@ -70,9 +72,36 @@ ImageService::ImageService(store::Store* store, ImageServiceOptions options)
 absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
                                              const PullOptions& options) {
   CK_ASSIGN_OR_RETURN(const oci::ImageRef ref, oci::ImageRef::Parse(reference));
-  Puller puller(store_, &client_, options_.writer, ref, options);
-  CK_ASSIGN_OR_RETURN(const std::string id, puller.Run());
-  return InspectImage(*store_, id);
+  std::optional<registry::Credentials> credentials;
+  absl::Status helper_error;
+  if (options.credentials.has_value()) {
+    credentials = registry::Credentials{
+        .username = options.credentials->username,
+        .password = options.credentials->password,
+        .identity_token = options.credentials->identity_token};
+  } else if (!options_.docker_config_path.empty()) {
+    CK_ASSIGN_OR_RETURN(
+        const registry::DockerConfig config,
+        registry::DockerConfig::Load(options_.docker_config_path));
+    auto found = config.Lookup(ref.domain(), options.cancel);
+    if (found.ok()) {
+      credentials = *std::move(found);
+    } else if (GetReason(found.status()) == Reason::kCredentialHelperFailed) {
+      // A helper that is missing must not bar the way to public images.
+      helper_error = found.status();
+    } else {
+      return found.status();
+    }
+  }
+  Puller puller(store_, &client_, options_.writer, ref, std::move(credentials),
+                options);
+  const absl::StatusOr<std::string> id = puller.Run();
+  if (!id.ok()) {
+    const bool barred = GetReason(id.status()) == Reason::kUnauthorized;
+    return barred && !helper_error.ok() ? FirstError(id.status(), helper_error)
+                                        : id.status();
+  }
+  return InspectImage(*store_, *id);
 }
 
 absl::StatusOr<std::vector<std::string>> ImageService::Load(

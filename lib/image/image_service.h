@@ -30,6 +30,9 @@ struct ResolvedImage {
 
 struct ImageServiceOptions {
   registry::ClientOptions registry;
+  // Docker's config.json, read anew for each pull without credentials of its
+  // own. Empty: registry.docker_config alone counts.
+  std::string docker_config_path;
   // How layers are written: who sets owners without root. user_xattrs is
   // taken from the store.
   store::LayerWriterOptions writer;

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/json.h"
 #include "lib/base/status.h"
+#include "lib/base/unique_fd.h"
 #include "lib/image/image_service.h"
 #include "lib/image/testing/image_maker.h"
 #include "lib/oci/media_type.h"
@@ -355,6 +356,45 @@ TEST_F(PullTest, CancelsWithinASecond) {
               StatusIs(absl::StatusCode::kCancelled, Reason::kCancelled));
   EXPECT_LT(absl::Now() - cancelled, absl::Seconds(1));
   ExpectNothingVisible();
+}
+
+TEST_F(PullTest, ReadsTheDockerConfigForEachPull) {
+  const TestImage image = MakeImage({{Tar("x", "y")}});
+  registry_.Add("app", "1", image);
+  registry_.SetOverride(
+      [&](const ServerRequest& request) -> std::optional<ServerResponse> {
+        const auto it = request.headers.find("authorization");
+        if (it != request.headers.end() && it->second == "Basic dTpw") {
+          return std::nullopt;
+        }
+        return ServerResponse{
+            .status = 401, .headers = {{"WWW-Authenticate", "Basic realm=x"}}};
+      });
+  ImageServiceOptions options;
+  options.docker_config_path = absl::StrCat(temp_.path(), "/config.json");
+  ImageService service(store_.get(), options);
+  const auto write = [&](const std::string& json) {
+    const UniqueFd fd(open(options.docker_config_path.c_str(),
+                           O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
+    ASSERT_THAT(sys::WriteAll(fd.get(), json), IsOk());
+  };
+  EXPECT_THAT(
+      service.Pull(Ref(), {}),
+      StatusIs(absl::StatusCode::kUnauthenticated, Reason::kUnauthorized));
+  // A helper that is missing is told of when a login was needed.
+  write(R"({"credsStore":"no-such-helper"})");
+  const auto barred = service.Pull(Ref(), {});
+  EXPECT_THAT(barred, StatusIs(absl::StatusCode::kUnauthenticated,
+                               Reason::kUnauthorized));
+  EXPECT_THAT(std::string(barred.status().message()),
+              HasSubstr("docker-credential-no-such-helper"));
+  write("{");
+  EXPECT_THAT(
+      service.Pull(Ref(), {}),
+      StatusIs(absl::StatusCode::kInvalidArgument, Reason::kConfigFileInvalid));
+  write(absl::StrCat(R"({"auths":{")", registry_.address(),
+                     R"(":{"auth":"dTpw"}}})"));
+  EXPECT_THAT(service.Pull(Ref(), {}), IsOk());
 }
 
 TEST_F(PullTest, TellsWhatIsWrong) {

@@ -67,11 +67,14 @@ bool IsContentError(const absl::Status& status) {
 
 Puller::Puller(store::Store* store, registry::Client* client,
                store::LayerWriterOptions writer_options,
-               const oci::ImageRef& ref, const PullOptions& options)
+               const oci::ImageRef& ref,
+               std::optional<registry::Credentials> credentials,
+               const PullOptions& options)
     : store_(store),
       client_(client),
       writer_options_(writer_options),
       ref_(ref),
+      credentials_(std::move(credentials)),
       options_(options) {}
 
 void Puller::Report(PullProgress::Phase phase, const Layer* layer,
@@ -85,7 +88,7 @@ void Puller::Report(PullProgress::Phase phase, const Layer* layer,
     progress.current_bytes = layer->done_bytes;
     progress.total_bytes = layer->blob.size_bytes;
   }
-  const absl::MutexLock lock(&report_mu_);
+  const MutexLock lock(&report_mu_);
   options_.progress(progress);
 }
 
@@ -99,12 +102,7 @@ void Puller::ReportBytes(Layer& layer) {
 registry::CallOptions Puller::Call(const Layer* layer) {
   registry::CallOptions call;
   call.cancel = layer == nullptr ? options_.cancel : stop_;
-  if (options_.credentials.has_value()) {
-    call.credentials = registry::Credentials{
-        .username = options_.credentials->username,
-        .password = options_.credentials->password,
-        .identity_token = options_.credentials->identity_token};
-  }
+  call.credentials = credentials_;
   call.on_retry = [this, layer](absl::string_view why) {
     Report(PullProgress::Phase::kRetrying, layer, why);
   };
@@ -270,7 +268,7 @@ absl::Status Puller::PullLayers(store::Lease& lease,
       static_cast<size_t>(std::max(options_.parallel_layers, 1)), 1,
       std::min<size_t>(missing.size(), 64));
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     queue_ = std::move(missing);
   }
   const CancelToken finished;
@@ -285,13 +283,13 @@ absl::Status Puller::PullLayers(store::Lease& lease,
   WaitAndForward(finished, options_.cancel, stop_);
   for (std::thread& thread : threads) thread.join();
   CK_RETURN_IF_ERROR(CheckCancelled(options_.cancel, kPull));
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   return error_;
 }
 
 void Puller::Fail(const absl::Status& status) {
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     if (error_.ok()) error_ = status;
   }
   stop_.Cancel();
@@ -301,7 +299,7 @@ void Puller::Work(store::Lease& lease) {
   while (!stop_.cancelled()) {
     Layer layer;
     {
-      const absl::MutexLock lock(&mu_);
+      const MutexLock lock(&mu_);
       if (queue_.empty()) return;
       layer = std::move(queue_.back());
       queue_.pop_back();
@@ -310,7 +308,7 @@ void Puller::Work(store::Lease& lease) {
     if (status.ok()) continue;
     if (GetReason(status) == Reason::kStoreBusy) {
       // Another process has it: others first, then look again.
-      const absl::MutexLock lock(&mu_);
+      const MutexLock lock(&mu_);
       queue_.insert(queue_.begin(), std::move(layer));
       continue;
     }

@@ -12,15 +12,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
 #include "containerkit/image.h"
+#include "lib/base/mutex.h"
 #include "lib/image/image_commit.h"
 #include "lib/oci/manifest.h"
 #include "lib/oci/platform.h"
 #include "lib/oci/reference.h"
 #include "lib/registry/client.h"
+#include "lib/registry/credentials.h"
 #include "lib/store/layer_unpacker.h"
 #include "lib/store/store.h"
 
@@ -38,6 +39,7 @@ class Puller {
  public:
   Puller(store::Store* store, registry::Client* client,
          store::LayerWriterOptions writer_options, const oci::ImageRef& ref,
+         std::optional<registry::Credentials> credentials,
          const PullOptions& options);
 
   // Returns the image's id. Errors: as Images::Pull() in
@@ -84,15 +86,16 @@ class Puller {
   registry::Client* const client_;
   const store::LayerWriterOptions writer_options_;
   const oci::ImageRef ref_;
+  const std::optional<registry::Credentials> credentials_;
   const PullOptions& options_;
   oci::Platform platform_;
 
   // Ends the workers' requests: the caller cancelled, or one of them failed.
   const CancelToken stop_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<Layer> queue_ ABSL_GUARDED_BY(mu_);
   absl::Status error_ ABSL_GUARDED_BY(mu_);
-  absl::Mutex report_mu_;
+  Mutex report_mu_;
 };
 
 }  // namespace containerkit::image

@@ -132,7 +132,7 @@ absl::Status CheckRealm(const ClientOptions& options, const Url& base,
   // registry's choice, not the user's.
   const bool plain = !realm.https() && !IsOptedIn(options, realm);
   if (!outside_in && !plain) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kFailedPrecondition,
+  return MakeError(absl::StatusCode::kPermissionDenied,
                    absl::StrCat("registry ", base.Authority(),
                                 " sends us to a token server ",
                                 plain ? "by plain http" : "at a local address"),
@@ -149,7 +149,7 @@ std::string Authenticator::CachedHeader(const AuthTarget& target) {
       IsHeaderSafe(target.credentials->registry_token)) {
     return absl::StrCat("Bearer ", target.credentials->registry_token);
   }
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   const auto it = cache_.find(CacheKey(target));
   if (it == cache_.end()) return "";
   if (it->second.expires <= absl::Now()) {
@@ -186,7 +186,7 @@ absl::StatusOr<std::string> Authenticator::Answer(const AuthTarget& target,
         target, absl::StrCat("registry ", target.base.Authority(),
                              " offers no way to log in that is known here"));
   }
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   if (cache_.size() >= kMaxCachedHeaders) cache_.clear();
   cache_[CacheKey(target)] = entry;
   return entry.header;
@@ -197,7 +197,7 @@ absl::StatusOr<Authenticator::Entry> Authenticator::FetchToken(
     const CancelToken& cancel) {
   const absl::StatusOr<Url> realm = Url::Parse(Parameter(challenge, "realm"));
   if (!realm.ok()) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
+    return MakeError(absl::StatusCode::kPermissionDenied,
                      absl::StrCat("registry ", target.base.Authority(),
                                   " names no usable token server"),
                      {.reason = Reason::kAuthRealmRefused,

@@ -11,9 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
+#include "lib/base/mutex.h"
 #include "lib/registry/challenge.h"
 #include "lib/registry/credentials.h"
 #include "lib/registry/http.h"
@@ -48,7 +48,7 @@ class Authenticator {
   // by https or at the registry's own origin, and never at a local address
   // unless the registry is at one (security.md I03); its answer is capped and
   // never quoted.
-  // Errors: UNAUTHENTICATED / kUnauthorized; FAILED_PRECONDITION /
+  // Errors: UNAUTHENTICATED / kUnauthorized; PERMISSION_DENIED /
   //         kAuthRealmRefused; as HttpClient::Perform().
   absl::StatusOr<std::string> Answer(const AuthTarget& target,
                                      const HttpResponse& response,
@@ -66,13 +66,13 @@ class Authenticator {
 
   const ClientOptions* const options_;
   HttpClient* const http_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::map<std::string, Entry> cache_ ABSL_GUARDED_BY(mu_);
 };
 
 // Whether a token server may be asked on behalf of the registry at `base`.
 //
-// Errors: FAILED_PRECONDITION / kAuthRealmRefused.
+// Errors: PERMISSION_DENIED / kAuthRealmRefused.
 absl::Status CheckRealm(const ClientOptions& options, const Url& base,
                         const Url& realm);
 

@@ -157,7 +157,7 @@ TEST_F(AuthTest, RefusesOtherRealms) {
         std::string("file:///etc/passwd"), std::string("https://u:p@a/"),
         std::string("/token"), std::string()}) {
     EXPECT_THAT(Answer(absl::StrCat("Bearer realm=\"", realm, "\"")),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
+                StatusIs(absl::StatusCode::kPermissionDenied,
                          Reason::kAuthRealmRefused))
         << realm;
   }
@@ -174,7 +174,7 @@ TEST(CheckRealmTest, KeepsDistantRegistriesOutOfLocalPlaces) {
                             "https://[::1]/t", "https://169.254.169.254/t",
                             "https://2130706433/t", "http://reg.example/t"}) {
     EXPECT_THAT(CheckRealm(options, distant, U(realm)),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
+                StatusIs(absl::StatusCode::kPermissionDenied,
                          Reason::kAuthRealmRefused))
         << realm;
   }

@@ -28,10 +28,6 @@ std::string PullScope(const oci::ImageRef& ref) {
   return absl::StrCat("repository:", ref.path(), ":pull");
 }
 
-absl::Status About(const absl::Status& status, const oci::ImageRef& ref) {
-  return Prefix(status, ref.Familiar());
-}
-
 Digest HashOf(absl::string_view bytes, Digest::Algorithm algorithm) {
   Hasher hasher(algorithm);
   hasher.Update(bytes);
@@ -185,7 +181,7 @@ absl::Status Client::ForEachEndpoint(
   absl::Status status;
   for (const Endpoint& endpoint : endpoints) {
     if (endpoint.is_mirror) {
-      const absl::MutexLock lock(&mu_);
+      const MutexLock lock(&mu_);
       const auto it = resting_.find(endpoint.domain);
       if (it != resting_.end() && it->second > absl::Now()) continue;
     }
@@ -194,7 +190,7 @@ absl::Status Client::ForEachEndpoint(
     const Reason reason = GetReason(status);
     if (endpoint.is_mirror && (reason == Reason::kRegistryUnreachable ||
                                reason == Reason::kTimeout)) {
-      const absl::MutexLock lock(&mu_);
+      const MutexLock lock(&mu_);
       resting_[endpoint.domain] = absl::Now() + kMirrorRest;
     }
     if (endpoint.is_mirror && call.on_retry != nullptr) {
@@ -232,7 +228,7 @@ absl::StatusOr<Digest> Client::Resolve(const oci::ImageRef& ref,
                         FetchManifest(ref, call));
     return manifest.digest;
   }
-  return About(status, ref);
+  return status;
 }
 
 absl::StatusOr<FetchedManifest> Client::FetchManifest(const oci::ImageRef& ref,
@@ -261,8 +257,7 @@ absl::StatusOr<FetchedManifest> Client::FetchManifest(const oci::ImageRef& ref,
     manifest.bytes = std::move(response.body);
     return absl::OkStatus();
   };
-  const absl::Status status = ForEachEndpoint(ref, call, fetch);
-  if (!status.ok()) return About(status, ref);
+  CK_RETURN_IF_ERROR(ForEachEndpoint(ref, call, fetch));
   return manifest;
 }
 
@@ -290,7 +285,7 @@ absl::StatusOr<std::string> Client::FetchBlob(const oci::ImageRef& ref,
       call));
   const Digest got = HashOf(bytes, blob.digest.algorithm());
   if (got != blob.digest) {
-    return About(WrongDigest(kFetchBlob, blob.digest, got), ref);
+    return WrongDigest(kFetchBlob, blob.digest, got);
   }
   return bytes;
 }
@@ -326,7 +321,7 @@ absl::Status Client::StreamBlob(const oci::ImageRef& ref,
       if (status.ok()) break;
     }
   }
-  return status.ok() ? status : About(status, ref);
+  return status;
 }
 
 }  // namespace containerkit::registry

@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "lib/base/digest.h"
+#include "lib/base/mutex.h"
 #include "lib/oci/manifest.h"
 #include "lib/oci/reference.h"
 #include "lib/registry/options.h"
@@ -49,7 +49,7 @@ class Client {
   // Errors: NOT_FOUND / kImageNotFound; UNAUTHENTICATED, PERMISSION_DENIED /
   //         kUnauthorized; UNAVAILABLE / kRegistryUnreachable, kRegistryError,
   //         kRateLimited, kTlsFailed; DEADLINE_EXCEEDED / kTimeout;
-  //         FAILED_PRECONDITION / kRedirectRefused, kAuthRealmRefused;
+  //         PERMISSION_DENIED / kRedirectRefused, kAuthRealmRefused;
   //         CANCELLED / kCancelled.
   absl::StatusOr<Digest> Resolve(const oci::ImageRef& ref,
                                  const CallOptions& call = {});
@@ -93,7 +93,7 @@ class Client {
 
   const ClientOptions options_;
   Transport transport_;
-  absl::Mutex mu_;
+  Mutex mu_;
   // Mirrors that could not be reached, and until when they are passed over.
   std::map<std::string, absl::Time> resting_ ABSL_GUARDED_BY(mu_);
 };

@@ -416,9 +416,9 @@ TEST_F(ClientTest, RefusesBadRedirects) {
        {"http://plain.example/x", "ftp://127.0.0.1/x", "file:///etc/passwd",
         "http://u:p@127.0.0.1/", "", "/loop"}) {
     location = text;
-    EXPECT_THAT(client.FetchManifest(Ref()),
-                StatusIs(absl::StatusCode::kFailedPrecondition,
-                         Reason::kRedirectRefused))
+    EXPECT_THAT(
+        client.FetchManifest(Ref()),
+        StatusIs(absl::StatusCode::kPermissionDenied, Reason::kRedirectRefused))
         << text;
   }
   EXPECT_LE(Requests().size(), 5 + 11);

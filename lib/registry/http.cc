@@ -421,15 +421,15 @@ HttpClient::~HttpClient() = default;
 
 std::unique_ptr<HttpClient::Slot> HttpClient::TakeSlot() {
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     if (!idle_.empty()) {
       std::unique_ptr<Slot> slot = std::move(idle_.back());
       idle_.pop_back();
       return slot;
     }
   }
-  static absl::Mutex creation(absl::kConstInit);
-  const absl::MutexLock lock(&creation);
+  static Mutex creation;
+  const MutexLock lock(&creation);
   const std::set<int> before = OpenDescriptors();
   auto slot = std::make_unique<Slot>();
   slot->multi = curl_multi_init();
@@ -441,7 +441,7 @@ std::unique_ptr<HttpClient::Slot> HttpClient::TakeSlot() {
 void HttpClient::ReturnSlot(std::unique_ptr<Slot> slot) {
   // The request's strings go away; the connections stay.
   curl_easy_reset(slot->easy);
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   if (idle_.size() < kMaxIdleSlots) idle_.push_back(std::move(slot));
 }
 

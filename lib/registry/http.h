@@ -16,9 +16,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
+#include "lib/base/mutex.h"
 #include "lib/registry/url.h"
 
 namespace containerkit::registry {
@@ -102,7 +102,7 @@ class HttpClient {
   void ReturnSlot(std::unique_ptr<Slot> slot);
 
   const HttpOptions options_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<std::unique_ptr<Slot>> idle_ ABSL_GUARDED_BY(mu_);
 };
 

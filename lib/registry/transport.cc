@@ -142,14 +142,14 @@ Transport::Transport(const ClientOptions* options)
 absl::StatusOr<std::optional<Credentials>> Transport::CredentialsFor(
     const std::string& domain, const CallOptions& call) {
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     const auto it = credentials_.find(domain);
     if (it != credentials_.end()) return it->second;
   }
   // Without the lock: a helper may take its time.
   CK_ASSIGN_OR_RETURN(std::optional<Credentials> found,
                       options_->docker_config.Lookup(domain, call.cancel));
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   credentials_[domain] = found;
   return found;
 }
@@ -158,7 +158,7 @@ absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
                                       const CallOptions& call) {
   if (endpoint.bases.size() == 1) return endpoint.bases[0];
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     const auto it = bases_.find(endpoint.domain);
     if (it != bases_.end()) return it->second;
   }
@@ -171,7 +171,7 @@ absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
     if (absl::IsCancelled(response.status())) return response.status();
     const bool last = &base == &endpoint.bases.back();
     if (response.ok() && (base.https() || !WantsTls(response) || last)) {
-      const absl::MutexLock lock(&mu_);
+      const MutexLock lock(&mu_);
       bases_[endpoint.domain] = base;
       return base;
     }
@@ -198,7 +198,7 @@ absl::Status Transport::CheckRedirect(const Url& from, const Url& to) const {
   } else {
     return absl::OkStatus();
   }
-  return MakeError(absl::StatusCode::kFailedPrecondition,
+  return MakeError(absl::StatusCode::kPermissionDenied,
                    absl::StrCat("redirect ", why, " refused: ",
                                 from.Authority(), " -> ", to.Authority()),
                    {.reason = Reason::kRedirectRefused,
@@ -244,7 +244,7 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
     const absl::StatusOr<Url> next = url.Resolve(response.Header("location"));
     if (!next.ok()) {
       return MakeError(
-          absl::StatusCode::kFailedPrecondition,
+          absl::StatusCode::kPermissionDenied,
           absl::StrCat(url.Authority(), " redirects to an unusable place"),
           {.reason = Reason::kRedirectRefused,
            .operation = "registry.redirect",
@@ -254,7 +254,7 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
     at_home = at_home && next->SameOrigin(target->base);
     url = *next;
   }
-  return MakeError(absl::StatusCode::kFailedPrecondition,
+  return MakeError(absl::StatusCode::kPermissionDenied,
                    absl::StrCat("more than ", kMaxRedirects, " redirects"),
                    {.reason = Reason::kRedirectRefused,
                     .operation = "registry.redirect",
@@ -275,7 +275,14 @@ absl::StatusOr<HttpResponse> Transport::Send(const Endpoint& endpoint,
   }
   CK_ASSIGN_OR_RETURN(const Url url,
                       Url::Parse(absl::StrCat(base.str(), request.path)));
-  return Follow(url, &target, request, call);
+  absl::StatusOr<HttpResponse> response = Follow(url, &target, request, call);
+  if (WantsTls(response) ||
+      GetReason(response.status()) == Reason::kTlsFailed) {
+    // The server may have changed its scheme: find out anew next time.
+    const MutexLock lock(&mu_);
+    bases_.erase(endpoint.domain);
+  }
+  return response;
 }
 
 absl::StatusOr<HttpResponse> Transport::SendWithRetry(
@@ -303,7 +310,7 @@ absl::StatusOr<HttpResponse> Transport::GetForeign(
     const Url& url, const RegistryRequest& request, const CallOptions& call) {
   if (!url.https() || IsLocalAddress(url.host())) {
     return MakeError(
-        absl::StatusCode::kFailedPrecondition,
+        absl::StatusCode::kPermissionDenied,
         absl::StrCat("foreign layer at ", url.Authority(), " refused"),
         {.reason = Reason::kRedirectRefused,
          .operation = kOperation,

@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "containerkit/cancel.h"
 #include "containerkit/status.h"
+#include "lib/base/mutex.h"
 #include "lib/registry/auth.h"
 #include "lib/registry/credentials.h"
 #include "lib/registry/endpoint.h"
@@ -58,7 +58,7 @@ class Transport {
   // Trust: redirects come from servers. Refused: https to http, plain http
   // that is not allowed, a distant server pointing at a local address, user
   // names in a URL (security.md I02).
-  // Errors: FAILED_PRECONDITION / kRedirectRefused; as HttpClient::Perform(),
+  // Errors: PERMISSION_DENIED / kRedirectRefused; as HttpClient::Perform(),
   //         Authenticator::Answer() and DockerConfig::Lookup().
   absl::StatusOr<HttpResponse> Send(const Endpoint& endpoint,
                                     const RegistryRequest& request,
@@ -90,7 +90,7 @@ class Transport {
   const ClientOptions* const options_;
   HttpClient http_;
   Authenticator authenticator_;
-  absl::Mutex mu_;
+  Mutex mu_;
   // By domain: what a look-up or a probe has shown.
   std::map<std::string, std::optional<Credentials>> credentials_
       ABSL_GUARDED_BY(mu_);

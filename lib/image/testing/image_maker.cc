@@ -188,7 +188,7 @@ TestRegistry::TestRegistry()
 void TestRegistry::Add(const std::string& path, const std::string& tag,
                        const TestImage& image) {
   AddDocument(path, tag, image.manifest_bytes, oci::kOciManifest);
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   for (const auto& [digest, bytes] : image.blobs) {
     documents_[absl::StrCat("/v2/", path, "/blobs/", digest)] = {bytes, ""};
   }
@@ -197,7 +197,7 @@ void TestRegistry::Add(const std::string& path, const std::string& tag,
 void TestRegistry::AddDocument(const std::string& path, const std::string& tag,
                                const std::string& bytes,
                                const std::string& media_type) {
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   const std::string base = absl::StrCat("/v2/", path, "/manifests/");
   documents_[absl::StrCat(base, Sha256::Of(bytes).str())] = {bytes, media_type};
   if (!tag.empty()) {
@@ -206,7 +206,7 @@ void TestRegistry::AddDocument(const std::string& path, const std::string& tag,
 }
 
 void TestRegistry::SetOverride(Override override) {
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   override_ = std::move(override);
 }
 
@@ -225,7 +225,7 @@ ServerResponse TestRegistry::Answer(const ServerRequest& request) {
   Override override;
   Document document;
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     override = override_;
     const auto it = documents_.find(request.target);
     if (it != documents_.end()) document = it->second;

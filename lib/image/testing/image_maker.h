@@ -11,8 +11,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "lib/base/digest.h"
+#include "lib/base/mutex.h"
 #include "lib/oci/image_config.h"
 #include "lib/oci/manifest.h"
 #include "lib/registry/testing/http_server.h"
@@ -91,7 +91,7 @@ class TestRegistry {
   registry::testing::ServerResponse Answer(
       const registry::testing::ServerRequest& request);
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::map<std::string, Document> documents_ ABSL_GUARDED_BY(mu_);
   Override override_ ABSL_GUARDED_BY(mu_);
   // Last, so that it stops before the rest goes.

@@ -83,12 +83,12 @@ std::string HttpServer::address() const {
 }
 
 std::vector<ServerRequest> HttpServer::requests() const {
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   return requests_;
 }
 
 int HttpServer::connections() const {
-  const absl::MutexLock lock(&mu_);
+  const MutexLock lock(&mu_);
   return accepted_;
 }
 
@@ -141,7 +141,7 @@ void HttpServer::Accept() {
     auto connection = std::make_unique<Connection>();
     connection->fd = std::move(fd);
     connections_.push_back(std::move(connection));
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     ++accepted_;
   }
 }
@@ -182,7 +182,7 @@ bool HttpServer::Answer(Connection& connection) {
   request.body = connection.in.substr(end + 4, body);
   connection.in.erase(0, end + 4 + body);
   {
-    const absl::MutexLock lock(&mu_);
+    const MutexLock lock(&mu_);
     requests_.push_back(request);
   }
   connection.response = handler_(request);

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "lib/base/mutex.h"
 #include "lib/base/unique_fd.h"
 
 namespace containerkit::registry::testing {
@@ -80,7 +80,7 @@ class HttpServer {
   UniqueFd listener_;
   UniqueFd stop_;
   int port_ = 0;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::vector<ServerRequest> requests_ ABSL_GUARDED_BY(mu_);
   int accepted_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::unique_ptr<Connection>> connections_;
