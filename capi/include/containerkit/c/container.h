@@ -28,7 +28,8 @@ typedef struct ck_container_create_options {
 } ck_container_create_options;
 #define CK_CONTAINER_CREATE_OPTIONS_INIT \
   { sizeof(ck_container_create_options), NULL, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_create_options_init(
     ck_container_create_options* options, size_t size);
 
@@ -47,7 +48,8 @@ typedef struct ck_container_find_options {
 } ck_container_find_options;
 #define CK_CONTAINER_FIND_OPTIONS_INIT \
   { sizeof(ck_container_find_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_find_options_init(
     ck_container_find_options* options, size_t size);
 
@@ -79,7 +81,8 @@ typedef struct ck_container_start_options {
   {                                                                         \
     sizeof(ck_container_start_options), -1, -1, -1, 0, 0, NULL, 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_start_options_init(
     ck_container_start_options* options, size_t size);
 
@@ -105,7 +108,8 @@ typedef struct ck_container_stop_options {
 } ck_container_stop_options;
 #define CK_CONTAINER_STOP_OPTIONS_INIT \
   { sizeof(ck_container_stop_options), CK_TIMEOUT_DEFAULT, 0, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_stop_options_init(
     ck_container_stop_options* options, size_t size);
 
@@ -124,7 +128,8 @@ typedef struct ck_container_restart_options {
 } ck_container_restart_options;
 #define CK_CONTAINER_RESTART_OPTIONS_INIT \
   { sizeof(ck_container_restart_options), CK_TIMEOUT_DEFAULT, 0, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_restart_options_init(
     ck_container_restart_options* options, size_t size);
 
@@ -140,7 +145,8 @@ typedef struct ck_container_kill_options {
 } ck_container_kill_options;
 #define CK_CONTAINER_KILL_OPTIONS_INIT \
   { sizeof(ck_container_kill_options), 0, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_kill_options_init(
     ck_container_kill_options* options, size_t size);
 
@@ -156,7 +162,8 @@ typedef struct ck_container_pause_options {
 } ck_container_pause_options;
 #define CK_CONTAINER_PAUSE_OPTIONS_INIT \
   { sizeof(ck_container_pause_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_pause_options_init(
     ck_container_pause_options* options, size_t size);
 
@@ -186,7 +193,8 @@ typedef struct ck_container_wait_options {
     sizeof(ck_container_wait_options), CK_FOREVER, CK_WAIT_NOT_RUNNING, 0, \
         NULL                                                               \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_wait_options_init(
     ck_container_wait_options* options, size_t size);
 
@@ -209,7 +217,8 @@ typedef struct ck_container_remove_options {
   {                                                  \
     sizeof(ck_container_remove_options), 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_remove_options_init(
     ck_container_remove_options* options, size_t size);
 
@@ -225,7 +234,8 @@ typedef struct ck_container_rename_options {
 } ck_container_rename_options;
 #define CK_CONTAINER_RENAME_OPTIONS_INIT \
   { sizeof(ck_container_rename_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_rename_options_init(
     ck_container_rename_options* options, size_t size);
 
@@ -244,7 +254,8 @@ typedef struct ck_container_inspect_options {
   {                                                \
     sizeof(ck_container_inspect_options), 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_inspect_options_init(
     ck_container_inspect_options* options, size_t size);
 
@@ -268,7 +279,8 @@ typedef struct ck_container_attach_options {
   {                                                     \
     sizeof(ck_container_attach_options), 0, 1, 1, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_attach_options_init(
     ck_container_attach_options* options, size_t size);
 
@@ -304,7 +316,8 @@ typedef struct ck_container_exec_options {
       0                                                                       \
     }                                                                         \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_exec_options_init(
     ck_container_exec_options* options, size_t size);
 
@@ -331,7 +344,8 @@ typedef struct ck_container_logs_options {
   {                                                                   \
     sizeof(ck_container_logs_options), -1, 0, 0, NULL, 1, 1, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_logs_options_init(
     ck_container_logs_options* options, size_t size);
 
@@ -350,7 +364,8 @@ typedef struct ck_container_read_stats_options {
 } ck_container_read_stats_options;
 #define CK_CONTAINER_READ_STATS_OPTIONS_INIT \
   { sizeof(ck_container_read_stats_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_read_stats_options_init(
     ck_container_read_stats_options* options, size_t size);
 
@@ -368,7 +383,8 @@ typedef struct ck_container_top_options {
 } ck_container_top_options;
 #define CK_CONTAINER_TOP_OPTIONS_INIT \
   { sizeof(ck_container_top_options), NULL, 0, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_top_options_init(ck_container_top_options* options,
                                              size_t size);
 
@@ -384,7 +400,8 @@ typedef struct ck_container_copy_out_options {
 } ck_container_copy_out_options;
 #define CK_CONTAINER_COPY_OUT_OPTIONS_INIT \
   { sizeof(ck_container_copy_out_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_copy_out_options_init(
     ck_container_copy_out_options* options, size_t size);
 
@@ -406,7 +423,8 @@ typedef struct ck_container_copy_in_options {
   {                                                   \
     sizeof(ck_container_copy_in_options), 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_copy_in_options_init(
     ck_container_copy_in_options* options, size_t size);
 
@@ -425,7 +443,8 @@ typedef struct ck_container_stat_path_options {
 } ck_container_stat_path_options;
 #define CK_CONTAINER_STAT_PATH_OPTIONS_INIT \
   { sizeof(ck_container_stat_path_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_stat_path_options_init(
     ck_container_stat_path_options* options, size_t size);
 
@@ -448,7 +467,8 @@ typedef struct ck_container_update_options {
   {                                                           \
     sizeof(ck_container_update_options), NULL, 0, 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_update_options_init(
     ck_container_update_options* options, size_t size);
 

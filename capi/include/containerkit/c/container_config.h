@@ -58,7 +58,8 @@ typedef struct ck_container_config_create_options {
       0                                                                        \
     }                                                                          \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_config_create_options_init(
     ck_container_config_create_options* options, size_t size);
 
@@ -143,7 +144,8 @@ typedef struct ck_container_config_add_bind_options {
       0                                                                    \
     }                                                                      \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_config_add_bind_options_init(
     ck_container_config_add_bind_options* options, size_t size);
 
@@ -166,7 +168,8 @@ typedef struct ck_container_config_add_tmpfs_options {
   {                                                                        \
     sizeof(ck_container_config_add_tmpfs_options), 0, NULL, 0, 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_config_add_tmpfs_options_init(
     ck_container_config_add_tmpfs_options* options, size_t size);
 
@@ -316,7 +319,8 @@ typedef struct ck_container_config_set_health_options {
   {                                                                         \
     sizeof(ck_container_config_set_health_options), 0, 0, 0, 0, 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_config_set_health_options_init(
     ck_container_config_set_health_options* options, size_t size);
 
@@ -349,7 +353,8 @@ typedef struct ck_container_config_set_log_options {
 } ck_container_config_set_log_options;
 #define CK_CONTAINER_CONFIG_SET_LOG_OPTIONS_INIT \
   { sizeof(ck_container_config_set_log_options), 20971520, 5, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_config_set_log_options_init(
     ck_container_config_set_log_options* options, size_t size);
 

@@ -92,7 +92,8 @@ typedef struct ck_container_list_query_options {
   {                                                            \
     sizeof(ck_container_list_query_options), NULL, 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_container_list_query_options_init(
     ck_container_list_query_options* options, size_t size);
 
@@ -130,7 +131,8 @@ CK_EXPORT uint64_t
 ck_container_stats_host_cpu_ns(const ck_container_stats* self);
 CK_EXPORT uint32_t
 ck_container_stats_online_cpus(const ck_container_stats* self);
-/** Without inactive file cache. Thread-safe. @since 0.1 */
+/** Without inactive file cache. A limit of 0: unlimited. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT uint64_t
 ck_container_stats_memory_usage_bytes(const ck_container_stats* self);
 CK_EXPORT uint64_t

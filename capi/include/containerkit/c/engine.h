@@ -61,7 +61,8 @@ typedef struct ck_engine_open_options {
       0                                                                       \
     }                                                                         \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_open_options_init(ck_engine_open_options* options,
                                            size_t size);
 
@@ -86,7 +87,8 @@ typedef struct ck_engine_inspect_options {
 } ck_engine_inspect_options;
 #define CK_ENGINE_INSPECT_OPTIONS_INIT \
   { sizeof(ck_engine_inspect_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_inspect_options_init(
     ck_engine_inspect_options* options, size_t size);
 
@@ -125,7 +127,8 @@ typedef struct ck_engine_dry_run_options {
 } ck_engine_dry_run_options;
 #define CK_ENGINE_DRY_RUN_OPTIONS_INIT \
   { sizeof(ck_engine_dry_run_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_dry_run_options_init(
     ck_engine_dry_run_options* options, size_t size);
 
@@ -153,7 +156,8 @@ typedef struct ck_engine_check_store_options {
   {                                                 \
     sizeof(ck_engine_check_store_options), 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_check_store_options_init(
     ck_engine_check_store_options* options, size_t size);
 
@@ -194,7 +198,8 @@ typedef struct ck_engine_prune_options {
   {                                              \
     sizeof(ck_engine_prune_options), 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_prune_options_init(ck_engine_prune_options* options,
                                             size_t size);
 

@@ -44,7 +44,8 @@ typedef struct ck_engine_watch_options {
 } ck_engine_watch_options;
 #define CK_ENGINE_WATCH_OPTIONS_INIT \
   { sizeof(ck_engine_watch_options), 0, 0, NULL, NULL, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_engine_watch_options_init(ck_engine_watch_options* options,
                                             size_t size);
 

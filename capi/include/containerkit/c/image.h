@@ -108,7 +108,8 @@ typedef struct ck_image_pull_options {
     sizeof(ck_image_pull_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
         NULL, 0, 0                                                           \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_pull_options_init(ck_image_pull_options* options,
                                           size_t size);
 
@@ -131,7 +132,8 @@ typedef struct ck_image_load_options {
 } ck_image_load_options;
 #define CK_IMAGE_LOAD_OPTIONS_INIT \
   { sizeof(ck_image_load_options), NULL, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_load_options_init(ck_image_load_options* options,
                                           size_t size);
 
@@ -160,7 +162,8 @@ typedef struct ck_image_import_options {
 } ck_image_import_options;
 #define CK_IMAGE_IMPORT_OPTIONS_INIT \
   { sizeof(ck_image_import_options), NULL, NULL, NULL, 0, NULL, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_import_options_init(ck_image_import_options* options,
                                             size_t size);
 
@@ -191,7 +194,8 @@ typedef struct ck_image_list_query_options {
   {                                                     \
     sizeof(ck_image_list_query_options), NULL, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_list_query_options_init(
     ck_image_list_query_options* options, size_t size);
 
@@ -213,7 +217,8 @@ typedef struct ck_image_inspect_options {
 } ck_image_inspect_options;
 #define CK_IMAGE_INSPECT_OPTIONS_INIT \
   { sizeof(ck_image_inspect_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_inspect_options_init(ck_image_inspect_options* options,
                                              size_t size);
 
@@ -238,7 +243,8 @@ typedef struct ck_image_read_history_options {
 } ck_image_read_history_options;
 #define CK_IMAGE_READ_HISTORY_OPTIONS_INIT \
   { sizeof(ck_image_read_history_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_read_history_options_init(
     ck_image_read_history_options* options, size_t size);
 
@@ -267,7 +273,8 @@ typedef struct ck_image_tag_options {
 } ck_image_tag_options;
 #define CK_IMAGE_TAG_OPTIONS_INIT \
   { sizeof(ck_image_tag_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_tag_options_init(ck_image_tag_options* options,
                                          size_t size);
 
@@ -302,7 +309,8 @@ typedef struct ck_image_remove_options {
   {                                           \
     sizeof(ck_image_remove_options), 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_remove_options_init(ck_image_remove_options* options,
                                             size_t size);
 
@@ -324,7 +332,8 @@ typedef struct ck_image_prune_options {
   {                                             \
     sizeof(ck_image_prune_options), 0, 0, { 0 } \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_image_prune_options_init(ck_image_prune_options* options,
                                            size_t size);
 

@@ -44,7 +44,8 @@ typedef struct ck_resources_create_options {
     sizeof(ck_resources_create_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
         NULL, 0, 0, 0, 0, 0                                                  \
   }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_resources_create_options_init(
     ck_resources_create_options* options, size_t size);
 

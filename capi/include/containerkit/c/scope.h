@@ -24,7 +24,8 @@ typedef struct ck_scope_create_options {
 } ck_scope_create_options;
 #define CK_SCOPE_CREATE_OPTIONS_INIT \
   { sizeof(ck_scope_create_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_scope_create_options_init(ck_scope_create_options* options,
                                             size_t size);
 
@@ -42,7 +43,8 @@ typedef struct ck_scope_end_options {
 } ck_scope_end_options;
 #define CK_SCOPE_END_OPTIONS_INIT \
   { sizeof(ck_scope_end_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_scope_end_options_init(ck_scope_end_options* options,
                                          size_t size);
 

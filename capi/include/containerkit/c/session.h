@@ -32,7 +32,8 @@ typedef struct ck_session_write_options {
 } ck_session_write_options;
 #define CK_SESSION_WRITE_OPTIONS_INIT \
   { sizeof(ck_session_write_options), 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_session_write_options_init(ck_session_write_options* options,
                                              size_t size);
 
@@ -55,7 +56,8 @@ typedef struct ck_session_read_options {
 } ck_session_read_options;
 #define CK_SESSION_READ_OPTIONS_INIT \
   { sizeof(ck_session_read_options), NULL, 0 }
-/** Fills in the defaults, at most `size` bytes. @since 0.1 */
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT void ck_session_read_options_init(ck_session_read_options* options,
                                             size_t size);
 
