@@ -8,10 +8,12 @@
 //                           spawner forks one monitor for it and keeps
 //                           nothing. It ends when the socket closes.
 //   monitor -> library      Event packets on the reply socket of the request,
-//                           until the library closes it.
+//                           until the library closes it. Closed before
+//                           kStarted or kReady, the start is undone.
 //   library -> monitor      a connection to <container dir>/monitor.sock:
-//                           one Command packet, then Events (kWatch), or a
-//                           stream of StreamHeader packets (kAttach, kExec).
+//                           a Command packet, then an Ack, raw Events
+//                           (kWatch), or a stream of StreamHeader packets
+//                           (kAttach, kExec; Events come as kEvent there).
 //
 // Files that the monitor writes in the container's directory:
 //   monitor.lock   flock'ed for as long as the monitor lives
@@ -139,8 +141,9 @@ struct StateRecord {
 enum class CommandType : uint32_t {
   kWatch = 1,   // Events from now on, the current state first
   kAttach = 2,  // flags: AttachFlags; then StreamHeader packets
-  kExec = 3,    // fds: plan, then as `fds` of a LaunchRequest; an Event, then
-                // stream packets, at last kExited
+  kExec = 3,    // fds: plan, stdin, stdout, stderr, extra ones; flags:
+                // LaunchFlags. kEvent with kStarted or kFailed, then the
+                // streams, at last kEvent with kExited
   kSignal = 4,  // signal to the first process; an Ack
   kStop = 5,    // signal, wait timeout_ns, SIGKILL; Ack at once, kExited when
                 // gone; no restart. timeout_ns < 0: never kill

@@ -1,6 +1,6 @@
 #include "lib/runtime/child/clone.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <linux/prctl.h>
 #include <sys/mman.h>
 

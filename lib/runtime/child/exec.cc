@@ -1,4 +1,4 @@
-#include <limits.h>
+#include <linux/limits.h>
 
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"

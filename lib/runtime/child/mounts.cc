@@ -1,6 +1,6 @@
 #include "lib/runtime/child/mounts.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
 

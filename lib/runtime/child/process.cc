@@ -1,7 +1,7 @@
 #include "lib/runtime/child/process.h"
 
-#include <limits.h>
 #include <linux/if.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/sched/types.h>
 #include <linux/sockios.h>

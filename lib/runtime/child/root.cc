@@ -1,6 +1,6 @@
 #include "lib/runtime/child/root.h"
 
-#include <limits.h>
+#include <linux/limits.h>
 
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"

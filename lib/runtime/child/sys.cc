@@ -158,7 +158,10 @@ long Fork(int* pidfd, int cgroup) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = uint64_t(cgroup);
   }
-  return Sys(SYS_clone3, &args, sizeof args);
+  const long result = Sys(SYS_clone3, &args, sizeof args);
+  if (result != -ENOSYS || args.flags != 0) return result;
+  // Docker's seccomp profile hides clone3, whose flags a filter cannot see.
+  return Sys(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
 void Exit(int code) {
