@@ -97,7 +97,9 @@ def bazel(arguments):
 def bazel_test(stage, flags, targets, tally):
     """Builds and runs tests, and reads every test's own report."""
     start = time.monotonic()
+    # One test at a time: tests on the kernel look for leaks machine-wide.
     command = bazel(["test", "--keep_going", "--nocache_test_results",
+                     "--local_test_jobs=1",
                      "--test_env=CK_MUST_HAVE", "--test_env=PATH",
                      "--test_env=CI", *flags, "--", *targets])
     result = subprocess.run(command, cwd=ROOT, text=True,

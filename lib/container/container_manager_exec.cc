@@ -63,9 +63,13 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
         assembly.inputs));
   }
   CK_ASSIGN_OR_RETURN(
-      const oci::Process process,
+      oci::Process process,
       runtime::BuildExecProcess(exec, *assembly.built.spec.process,
                                 assembly.inputs.passwd, assembly.inputs.group));
+  if (config.rows != 0 && config.columns != 0) {
+    process.console_size =
+        oci::ConsoleSize{.height = config.rows, .width = config.columns};
+  }
   CK_ASSIGN_OR_RETURN(
       const runtime::PlannedLaunch planned,
       runtime::PlanExec(process, *env_.facts, ExecTargetIn(assembly)));

