@@ -68,8 +68,10 @@ class Checker {
   absl::Status CheckTemps();
   absl::Status CheckNames();
   absl::Status CollectLeftovers();
-  void CheckImage(const ImageRecord& image, std::vector<Finding>& found) const;
-  absl::StatusOr<std::vector<ImageRecord>> Images();
+  std::vector<Finding> CheckImage(const Txn& txn,
+                                  const ImageRecord& image) const;
+  bool HasLayer(const Txn& txn, const std::string& diff_id) const;
+  bool HasDirectory(const Digest& layer) const;
   absl::Status CheckTempDir(int dir_fd, FindingKind kind);
 
   Store& store_;
@@ -113,17 +115,20 @@ absl::Status Checker::CheckBlobs() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ImageRecord>> Checker::Images() {
-  std::vector<ImageRecord> images;
-  CK_RETURN_IF_ERROR(store_.Read([&images](const Txn& txn) -> absl::Status {
-    CK_ASSIGN_OR_RETURN(images, txn.ListImages());
-    return absl::OkStatus();
-  }));
-  return images;
+bool Checker::HasLayer(const Txn& txn, const std::string& diff_id) const {
+  const absl::StatusOr<Digest> digest = Digest::Parse(diff_id);
+  return digest.ok() && txn.GetLayer(*digest).ok() && HasDirectory(*digest);
 }
 
-void Checker::CheckImage(const ImageRecord& image,
-                         std::vector<Finding>& found) const {
+bool Checker::HasDirectory(const Digest& layer) const {
+  const std::string fs = absl::StrCat(layer.hex(), "/fs");
+  return faccessat(layout_.layers_fd(layer.algorithm()), fs.c_str(), F_OK, 0) ==
+         0;
+}
+
+std::vector<Finding> Checker::CheckImage(const Txn& txn,
+                                         const ImageRecord& image) const {
+  std::vector<Finding> found;
   for (const Descriptor* blob : {&image.config(), &image.manifest()}) {
     if (blob->digest().empty()) continue;
     const absl::StatusOr<Digest> digest = Digest::Parse(blob->digest());
@@ -134,27 +139,38 @@ void Checker::CheckImage(const ImageRecord& image,
                       blob == &image.config() ? "config" : "manifest")});
   }
   for (const ImageLayer& layer : image.layers()) {
-    const absl::StatusOr<Digest> digest = Digest::Parse(layer.diff_id());
-    if (digest.ok() && store_.FindLayer(*digest).ok()) continue;
+    if (HasLayer(txn, layer.diff_id())) continue;
     found.push_back({FindingKind::kMissingLayer, layer.diff_id(),
                      absl::StrCat("image ", image.id(), " lacks a layer")});
   }
+  return found;
 }
 
 absl::Status Checker::CheckImages() {
-  CK_ASSIGN_OR_RETURN(const std::vector<ImageRecord> images, Images());
-  for (const ImageRecord& image : images) {
-    std::vector<Finding> found;
-    CheckImage(image, found);
-    if (found.empty()) continue;
-    if (options_.repair) {
-      const absl::Status removed = store_.Transaction([&image](Txn& txn) {
-        return txn.RemoveImage(image.id(), /*force=*/true);
-      });
-      if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
-      for (Finding& finding : found) finding.repaired = true;
+  std::vector<std::string> suspects;
+  CK_RETURN_IF_ERROR(store_.Read([&](const Txn& txn) -> absl::Status {
+    CK_ASSIGN_OR_RETURN(const auto images, txn.ListImages());
+    for (const ImageRecord& image : images) {
+      if (!CheckImage(txn, image).empty()) suspects.push_back(image.id());
     }
-    std::move(found.begin(), found.end(), std::back_inserter(report_.findings));
+    return absl::OkStatus();
+  }));
+  for (const std::string& id : suspects) {
+    // Once more under the write lock: the image may have gone since, and its
+    // layers with it.
+    std::vector<Finding> found;
+    CK_RETURN_IF_ERROR(store_.Transaction([&](Txn& txn) -> absl::Status {
+      const absl::StatusOr<ImageRecord> image = txn.GetImage(id);
+      if (absl::IsNotFound(image.status())) return absl::OkStatus();
+      CK_RETURN_IF_ERROR(image.status());
+      found = CheckImage(txn, *image);
+      if (found.empty() || !options_.repair) return absl::OkStatus();
+      return txn.RemoveImage(id, /*force=*/true);
+    }));
+    for (Finding& finding : found) {
+      finding.repaired = options_.repair;
+      report_.findings.push_back(std::move(finding));
+    }
   }
   return absl::OkStatus();
 }
@@ -202,21 +218,21 @@ absl::Status Checker::CheckLayerRows() {
   }));
   for (const LayerRecord& row : rows) {
     CK_ASSIGN_OR_RETURN(const Digest layer, Digest::Parse(row.diff_id()));
-    const int layers_fd = layout_.layers_fd(layer.algorithm());
-    const std::string fs = absl::StrCat(layer.hex(), "/fs");
-    if (faccessat(layers_fd, fs.c_str(), F_OK, 0) == 0) continue;
-    Finding& finding = Add(FindingKind::kMissingLayer, layer.str(),
-                           "the layer's directory is gone");
-    if (!options_.repair) continue;
+    if (HasDirectory(layer)) continue;
+    bool missing = false;
     CK_RETURN_IF_ERROR(store_.Transaction([&](Txn& txn) -> absl::Status {
-      if (faccessat(layers_fd, fs.c_str(), F_OK, 0) == 0) {
-        return absl::OkStatus();
-      }
-      CK_RETURN_IF_ERROR(
-          layout_.MoveToTrash(layers_fd, std::string(layer.hex())).status());
+      missing = txn.GetLayer(layer).ok() && !HasDirectory(layer);
+      if (!missing || !options_.repair) return absl::OkStatus();
+      CK_RETURN_IF_ERROR(layout_
+                             .MoveToTrash(layout_.layers_fd(layer.algorithm()),
+                                          std::string(layer.hex()))
+                             .status());
       return txn.RemoveLayer(layer);
     }));
-    finding.repaired = true;
+    if (!missing) continue;
+    Add(FindingKind::kMissingLayer, layer.str(),
+        "the layer's directory is gone")
+        .repaired = options_.repair;
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,7 @@ constexpr char kOperation[] = "store.database";
 // Pages of the WAL after which a commit copies them into the database file
 // (two fsyncs). 4 KiB each.
 constexpr char kSetup[] =
+    "PRAGMA page_size=1024;"
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=NORMAL;"
     "PRAGMA wal_autocheckpoint=1000;"

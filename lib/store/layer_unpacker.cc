@@ -23,6 +23,7 @@
 #include "lib/store/tar_reader.h"
 #include "lib/store/temp_entry.h"
 #include "lib/sys/file_util.h"
+#include "lib/sys/quiet_thread.h"
 #include "lib/sys/root_dir.h"
 
 namespace containerkit::store {
@@ -129,8 +130,10 @@ absl::Status LayerUnpacker::Pipeline::Start() {
   root_.emplace(std::move(root));
   writer_.emplace(&*root_, options_.writer);
   for (size_t i = 0; i < kBlocks + 2; ++i) free_blocks_.Push({});
-  inflate_thread_ = std::thread([this] { Inflate(); });
-  write_thread_ = std::thread([this] { WriteFiles(); });
+  CK_ASSIGN_OR_RETURN(inflate_thread_,
+                      sys::StartQuietThread([this] { Inflate(); }));
+  CK_ASSIGN_OR_RETURN(write_thread_,
+                      sys::StartQuietThread([this] { WriteFiles(); }));
   return absl::OkStatus();
 }
 

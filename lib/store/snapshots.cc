@@ -116,9 +116,12 @@ absl::StatusOr<Snapshot> Snapshots::Prepare(
 absl::Status Snapshots::Remove(absl::string_view container_id) const {
   CK_RETURN_IF_ERROR(layout_->CheckProcess());
   CK_RETURN_IF_ERROR(CheckId(container_id));
-  return layout_
-      ->MoveToTrash(layout_->containers_fd(), std::string(container_id))
-      .status();
+  CK_ASSIGN_OR_RETURN(
+      const bool moved,
+      layout_->MoveToTrash(layout_->containers_fd(), std::string(container_id)),
+      "remove snapshot");
+  if (moved) janitor_->Wake();
+  return absl::OkStatus();
 }
 
 }  // namespace containerkit::store

@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "lib/base/digest.h"
 #include "lib/base/unique_fd.h"
+#include "lib/store/janitor.h"
 #include "lib/store/layout.h"
 
 namespace containerkit::store {
@@ -25,10 +26,11 @@ struct Snapshot {
   std::string work_path;
 };
 
-// Thread-safe. Must not outlive its Layout.
+// Thread-safe. Must not outlive its Layout and Janitor.
 class Snapshots {
  public:
-  explicit Snapshots(const Layout* layout) : layout_(layout) {}
+  Snapshots(const Layout* layout, Janitor* janitor)
+      : layout_(layout), janitor_(janitor) {}
 
   // Makes containers/<id>/{upper,work} where they are missing. The upper root
   // gets mode and owner of the topmost layer's root. Call it after the
@@ -52,12 +54,13 @@ class Snapshots {
   absl::StatusOr<UniqueFd> OpenDir(absl::string_view container_id) const;
   absl::StatusOr<std::string> DirPath(absl::string_view container_id) const;
 
-  // Takes the container's directory away at once (one rename); the bytes are
-  // freed by Layout::EmptyTrash(), by whoever calls it. OK when there is none.
+  // Takes the container's directory away at once (one rename); its bytes are
+  // freed soon after, by the store's Janitor. OK when there is none.
   absl::Status Remove(absl::string_view container_id) const;
 
  private:
   const Layout* layout_;
+  Janitor* janitor_;
 };
 
 }  // namespace containerkit::store

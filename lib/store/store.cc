@@ -12,17 +12,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "lib/base/status.h"
 #include "lib/store/temp_entry.h"
 #include "lib/sys/file_util.h"
 
 namespace containerkit::store {
 namespace {
-
-// What Open() may spend on removing trees; the rest waits for the next one or
-// for garbage collection.
-constexpr absl::Duration kOpenBudget = absl::Milliseconds(50);
 
 // Moves entries of `dir_fd` that begin with `prefix` and whose maker is dead
 // into the trash.
@@ -85,8 +80,9 @@ Store::Store(StoreOptions options, std::unique_ptr<Layout> layout,
     : options_(std::move(options)),
       layout_(std::move(layout)),
       metadata_(std::move(metadata)),
+      janitor_(layout_.get()),
       blobs_(layout_.get(), metadata_.get()),
-      snapshots_(layout_.get()) {}
+      snapshots_(layout_.get(), &janitor_) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
     const std::string& root, const StoreOptions& options) {
@@ -113,7 +109,10 @@ absl::Status Store::Reconcile() {
   CK_RETURN_IF_ERROR(DropDeadTemps());
   CK_RETURN_IF_ERROR(RemoveDeadLeases(*layout_, *metadata_).status());
   CK_RETURN_IF_ERROR(DropUnsyncedLayers(*layout_, *metadata_));
-  return layout_->EmptyTrash(kOpenBudget).status();
+  CK_ASSIGN_OR_RETURN(const std::vector<std::string> trash,
+                      sys::ListDirAt(layout_->trash_fd(), "."));
+  if (!trash.empty()) janitor_.Wake();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<LayerRecord> Store::FindLayer(const Digest& diff_id) {

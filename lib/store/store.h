@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/store/blob_store.h"
+#include "lib/store/janitor.h"
 #include "lib/store/layout.h"
 #include "lib/store/lease.h"
 #include "lib/store/metadata.h"
@@ -43,13 +44,13 @@ struct StoreOptions {
 };
 
 // Several processes may have one state root open, and several threads one
-// Store. Holds about 15 descriptors; no threads.
+// Store. Holds about 15 descriptors, and a thread from the first removal on.
 //
 // Thread-safe. Not usable after fork(): every call answers kForked.
 class Store {
  public:
-  // Opens the store in the directory `root` (absolute) and clears away what
-  // crashes left, as far as that is quick.
+  // Opens the store in the directory `root` (absolute) and takes away what
+  // crashes left; unlinking goes on behind.
   //
   // Errors: as Layout::Open() and Metadata::Open().
   // Privileges: write access to `root`; as root also layers keep their owners.
@@ -115,6 +116,7 @@ class Store {
   StoreOptions options_;
   std::unique_ptr<Layout> layout_;
   std::unique_ptr<Metadata> metadata_;
+  Janitor janitor_;
   BlobStore blobs_;
   Snapshots snapshots_;
 };

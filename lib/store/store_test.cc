@@ -171,6 +171,9 @@ TEST_F(StoreTest, DropsTempsOfTheDeadAndSparesThoseOfTheLiving) {
   EXPECT_EQ(List("tmp"), std::vector<std::string>{mine->name});
   EXPECT_TRUE(List("ingest").empty());
   EXPECT_TRUE(List("leases").empty());
+  // The janitor is at it; closing the store waits for a little.
+  store_.reset();
+  EXPECT_TRUE((*other)->layout().EmptyTrash(absl::InfiniteDuration()).value());
   EXPECT_TRUE(List("trash").empty());
 }
 
