@@ -1,8 +1,8 @@
 #include "lib/container/oci_runtime_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,7 +15,9 @@
 #include "lib/container/oci_hooks.h"
 #include "lib/container/oci_launch.h"
 #include "lib/container/oci_terminal.h"
+#include "lib/runtime/users.h"
 #include "lib/sys/cgroup.h"
+#include "lib/sys/file_util.h"
 #include "lib/sys/lock_file.h"
 
 namespace containerkit::container {
@@ -30,14 +32,13 @@ absl::Status WrongStatus(const OciContainer& container,
 }
 
 std::string OwnerName(uint32_t uid) {
-  char buffer[4096];
-  struct passwd entry;
-  struct passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 &&
-      found != nullptr) {
-    return found->pw_name;
-  }
-  return absl::StrCat(uid);
+  // Not getpwuid(3): it loads libraries, and ck-oci is static.
+  const std::string id = absl::StrCat(uid);
+  absl::StatusOr<std::string> passwd =
+      sys::ReadFileAt(AT_FDCWD, "/etc/passwd", runtime::kMaxUserFileBytes);
+  if (!passwd.ok()) return id;
+  const auto user = runtime::ResolveUser(id, *std::move(passwd), std::nullopt);
+  return user.ok() && !user->name.empty() ? user->name : id;
 }
 
 // The container's cgroup; null when it has none, or none any more.
