@@ -39,12 +39,14 @@ std::string BusyboxArchive(const std::string& directory) {
   const std::string archive = absl::StrCat(directory, "/busybox.tar");
   const std::string script = absl::StrCat(
       "set -e; d=", directory, "/busybox; mkdir -p $d/bin $d/etc $d/tmp; ",
-      "chmod 1777 $d/tmp; cp $(command -v busybox) $d/bin/busybox; ",
-      "for a in ", kApplets, "; do ln -s busybox $d/bin/$a; done; ",
+      "chmod 1777 $d/tmp; b=$(command -v busybox); ",
+      // busybox's own shell answers without a path.
+      "[ -e \"$b\" ] || b=/bin/busybox; cp $b $d/bin/busybox; ", "for a in ",
+      kApplets, "; do ln -s busybox $d/bin/$a; done; ",
       "echo 'root:x:0:0:root:/root:/bin/sh' > $d/etc/passwd; ",
       "echo 'app:x:1000:1000:app:/home/app:/bin/sh' >> $d/etc/passwd; ",
       "printf 'root:x:0:\\napp:x:1000:\\nextra:x:2000:app\\n' > $d/etc/group; ",
-      "tar --owner=0 --group=0 -C $d -cf ", archive, " .; rm -rf $d");
+      "tar -C $d -cf ", archive, " .; rm -rf $d");
   EXPECT_EQ(system(script.c_str()), 0);
   return archive;
 }
