@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -410,12 +409,7 @@ class Performer {
 
 }  // namespace
 
-HttpClient::HttpClient(HttpOptions options) : options_(std::move(options)) {
-  // Once a process; libcurl counts its users and is never cleaned up, as
-  // other code of the host may use it too.
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
+HttpClient::HttpClient(HttpOptions options) : options_(std::move(options)) {}
 
 HttpClient::~HttpClient() = default;
 
@@ -430,6 +424,11 @@ std::unique_ptr<HttpClient::Slot> HttpClient::TakeSlot() {
   }
   static Mutex creation;
   const MutexLock lock(&creation);
+  // Once a process, and only when there is something to fetch: it takes
+  // longer than the start of a container. libcurl counts its users and is
+  // never cleaned up, as other code of the host may use it too.
+  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+  static_cast<void>(global);
   const std::set<int> before = OpenDescriptors();
   auto slot = std::make_unique<Slot>();
   slot->multi = curl_multi_init();
