@@ -137,8 +137,7 @@ class BlobWriter {
 // Thread-safe. Must not outlive its Layout.
 class BlobStore {
  public:
-  BlobStore(const Layout* layout, Metadata* metadata)
-      : layout_(layout), metadata_(metadata) {}
+  explicit BlobStore(const Layout* layout) : layout_(layout) {}
 
   // Looks a blob up. Call Lease::Protect() first where it matters that it
   // stays.
@@ -181,7 +180,6 @@ class BlobStore {
 
  private:
   const Layout* layout_;
-  Metadata* metadata_;
 };
 
 }  // namespace containerkit::store

@@ -81,7 +81,7 @@ Store::Store(StoreOptions options, std::unique_ptr<Layout> layout,
       layout_(std::move(layout)),
       metadata_(std::move(metadata)),
       janitor_(layout_.get()),
-      blobs_(layout_.get(), metadata_.get()),
+      blobs_(layout_.get()),
       snapshots_(layout_.get(), &janitor_) {}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(
