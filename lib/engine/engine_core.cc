@@ -39,10 +39,9 @@ std::map<std::string, ImageNames> NamesById(
 absl::StatusOr<image::ImageServiceOptions> ImageOptions(
     const Engine::Options& options) {
   image::ImageServiceOptions image;
-  if (!options.docker_config.empty()) {
-    CK_ASSIGN_OR_RETURN(image.registry.docker_config,
-                        registry::DockerConfig::Load(options.docker_config));
-  }
+  // Read at each pull: a file that is broken must not keep engines from
+  // opening, and a login of today counts today.
+  image.docker_config_path = options.docker_config;
   image.registry.certs_dir = options.certs_dir;
   image.registry.insecure_registries = options.insecure_registries;
   if (!options.registry_mirrors.empty()) {
