@@ -1,5 +1,6 @@
 #include "lib/runtime/launcher.h"
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
@@ -85,12 +87,26 @@ class RequestFds {
   std::vector<int> fds_;
 };
 
+// Makes the monitor undo the start and waits until it has.
+void GiveUp(EventStream& events) {
+  constexpr absl::Duration kPatience = absl::Seconds(10);
+  shutdown(events.fd(), SHUT_WR);
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (events.Next(deadline).ok()) {
+  }
+}
+
 // The first event that decides the start.
 absl::StatusOr<Launched> AwaitStart(EventStream events,
                                     const LaunchSpec& spec) {
   for (;;) {
-    CK_ASSIGN_OR_RETURN(const Event event,
-                        events.Next(spec.deadline, spec.cancel_fd));
+    const absl::StatusOr<Event> next =
+        events.Next(spec.deadline, spec.cancel_fd);
+    if (!next.ok()) {
+      if (GetReason(next.status()) != Reason::kMonitorLost) GiveUp(events);
+      return next.status();
+    }
+    const Event& event = *next;
     if (event.type == EventType::kFailed) return FailureStatus(event.failure);
     if (event.type == EventType::kExited) {
       // Its owner or a stop request was faster than its program.

@@ -85,7 +85,7 @@ class Launcher {
   //
   // Errors: FailureStatus() of the step that failed: nothing of the container
   //   is left then; DEADLINE_EXCEEDED / kTimeout and CANCELLED / kCancelled:
-  //   the same, as soon as the monitor noticed; INVALID_ARGUMENT /
+  //   the same, once the monitor has undone it; INVALID_ARGUMENT /
   //   kInvalidArgument: too many descriptors, oom_path too long; UNAVAILABLE /
   //   kMonitorLost: helper or monitor was killed; FAILED_PRECONDITION /
   //   kForked: this is a forked copy of the process that made the Launcher.

@@ -8,8 +8,9 @@
 //                           spawner forks one monitor for it and keeps
 //                           nothing. It ends when the socket closes.
 //   monitor -> library      Event packets on the reply socket of the request,
-//                           until the library closes it. Closed before
-//                           kStarted or kReady, the start is undone.
+//                           until the library closes it. Closed, or half
+//                           closed, before kStarted or kReady: the start is
+//                           undone, the socket's end says when.
 //   library -> monitor      a connection to <container dir>/monitor.sock:
 //                           a Command packet, then an Ack, raw Events
 //                           (kWatch), or a stream of StreamHeader packets

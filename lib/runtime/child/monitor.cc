@@ -119,12 +119,15 @@ void OnReply(Watch&, uint32_t) {
   const long n = Sys(SYS_recvfrom, monitor->reply.fd, byte, sizeof byte,
                      MSG_DONTWAIT, nullptr, nullptr);
   if (n > 0 || n == -EAGAIN) return;
-  CloseReply();
-  // Who asked for it is gone before it began.
   const Proc& proc = monitor->main->proc;
-  if (!proc.started && !proc.ready && monitor->restarts == 0) {
-    BeginStop(SIGKILL, 0);
+  if (proc.started || proc.ready || monitor->restarts > 0) {
+    CloseReply();
+    return;
   }
+  // Who asked for it is gone, or gave up, before it began. The socket stays
+  // open: its end tells that everything is undone.
+  monitor->loop.Set(monitor->reply, 0);
+  BeginStop(SIGKILL, 0);
 }
 
 void WatchFd(Watch& watch, int fd, void (*handle)(Watch&, uint32_t),

@@ -60,8 +60,10 @@ long FailChild(Proc& proc) {
 long AwaitSync(Proc& proc) {
   while (!proc.synced) {
     // A negative descriptor is skipped by poll(2).
-    struct pollfd polls[3] = {
-        {proc.sync, POLLIN, 0}, {proc.watch[0], 0, 0}, {proc.watch[1], 0, 0}};
+    constexpr short kHalfClosed = 0x2000;  // POLLRDHUP
+    struct pollfd polls[3] = {{proc.sync, POLLIN, 0},
+                              {proc.watch[0], kHalfClosed, 0},
+                              {proc.watch[1], kHalfClosed, 0}};
     const long n = Poll(polls, 3, -1);
     if (n < 0) return Fail(n, "poll", "");
     if (polls[0].revents != 0) {
