@@ -1,8 +1,11 @@
 // create, run, start, kill, delete, pause, resume.
+#include <stdlib.h>
+
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "examples/oci-runtime/commands.h"
 #include "examples/oci-runtime/signals.h"
@@ -16,6 +19,14 @@ using containerkit::OciCreateOptions;
 struct CreateFlags {
   OciCreateOptions options{.bundle = "."};
   bool no_subreaper = false;
+
+  CreateFlags() {
+    const char* listen_fds = getenv("LISTEN_FDS");
+    if (listen_fds != nullptr &&
+        !absl::SimpleAtoi(listen_fds, &options.listen_fds)) {
+      options.listen_fds = 0;
+    }
+  }
 
   void Declare(Arguments& arguments) {
     arguments.String("bundle,b", &options.bundle,

@@ -98,7 +98,8 @@ absl::Status CheckCgroupManager(const GlobalFlags& flags) {
     return absl::UnimplementedError(
         "cgroups managed by systemd: use the cgroupfs manager");
   }
-  if (flags.cgroup_manager != "cgroupfs" && flags.cgroup_manager != "systemd") {
+  if (flags.cgroup_manager != "cgroupfs" && flags.cgroup_manager != "systemd" &&
+      flags.cgroup_manager != "disabled") {
     return absl::InvalidArgumentError(
         absl::StrCat("unknown cgroup manager \"", flags.cgroup_manager, "\""));
   }

@@ -34,6 +34,9 @@ struct OciCreateOptions {
   std::string console_socket;  // unix socket that receives the pty's master
   std::string pid_file;        // written after creation; empty: none
   int preserve_fds = 0;        // descriptors 3.. that the program inherits
+  // Socket activation (sd_listen_fds(3)): the first listen_fds descriptors are
+  // preserved, too, and announced by LISTEN_FDS and LISTEN_PID.
+  int listen_fds = 0;
   bool no_pivot = false;
   bool no_new_keyring = false;
   bool no_cgroup = false;  // the container stays in the caller's cgroup

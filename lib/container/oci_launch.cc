@@ -157,6 +157,11 @@ absl::StatusOr<OciLaunched> LaunchOciContainer(OciBundle& bundle,
   CK_ASSIGN_OR_RETURN(const runtime::HostFacts facts,
                       runtime::ProbeHostFacts());
   std::vector<std::string> warnings;
+  if (options.listen_fds > 0) {
+    std::vector<std::string>& env = bundle.spec.process->env;
+    env.push_back(absl::StrCat("LISTEN_FDS=", options.listen_fds));
+    env.push_back("LISTEN_PID=1");
+  }
   AddHome(bundle.rootfs, *bundle.spec.process);
   if (!detached)
     UseCallersTerminalSize(options.console_socket, *bundle.spec.process);
@@ -187,8 +192,9 @@ absl::StatusOr<OciLaunched> LaunchOciContainer(OciBundle& bundle,
   OciProcessMode mode;
   mode.detached = detached;
   mode.console_socket = options.console_socket;
-  CK_ASSIGN_OR_RETURN(const PreservedFds preserved,
-                      CollectPreservedFds(options.preserve_fds));
+  CK_ASSIGN_OR_RETURN(
+      const PreservedFds preserved,
+      CollectPreservedFds(options.listen_fds + options.preserve_fds));
   mode.extra_fds = preserved.fds;
   mode.preserve_fds = static_cast<uint32_t>(preserved.fds.size());
   plan_options.preserve_fds = mode.preserve_fds;

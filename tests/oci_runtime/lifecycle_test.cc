@@ -1,6 +1,7 @@
 // create, start, state, kill, delete, run, list, ps.
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -192,6 +193,15 @@ TEST_F(LifecycleTest, PreservedDescriptorsKeepTheirNumbers) {
       Oci({"run", "--preserve-fds", "2", "-b", bundle(), "a"}, options);
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr(ReadText("/etc/hostname")));
+}
+
+TEST_F(LifecycleTest, ListenFdsArePassedOn) {
+  const UniqueFd fd(open("/etc/hostname", O_RDONLY | O_CLOEXEC));
+  WriteConfig(Config("echo $LISTEN_FDS $LISTEN_PID; cat <&3"));
+  setenv("LISTEN_FDS", "1", 1);
+  const Result result = Oci({"run", "-b", bundle(), "a"}, {.fds = {fd.get()}});
+  unsetenv("LISTEN_FDS");
+  EXPECT_EQ(result.out, absl::StrCat("1 1\n", ReadText("/etc/hostname")));
 }
 
 TEST_F(LifecycleTest, OtherDescriptorsAreNotInherited) {

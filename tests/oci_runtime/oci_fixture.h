@@ -63,11 +63,15 @@ class OciTest : public ::testing::Test {
   // A path in the test's scratch directory, which is not in the bundle.
   std::string Scratch(const std::string& name) const;
   std::string bundle() const;
+  // ck-oci's absolute path.
+  const std::string& program() const { return program_; }
+  void set_check_leaks(bool check) { check_leaks_ = check; }
   std::string rootfs() const;
 
  private:
   std::string base_;
   std::string program_;
+  bool check_leaks_ = true;
   std::optional<testing::Snapshot> before_;
 };
 
