@@ -234,7 +234,7 @@ static void TerminalHasASize(void) {
   RequireContainers();
   ck_error* err = NULL;
   ck_session* session = NULL;
-  const char* const stty[] = {"stty", "size"};
+  const char* const shell[] = {"sh", "-c", "stty size; read x; stty size"};
   Collected out;
   ck_container_exec_options options = CK_CONTAINER_EXEC_OPTIONS_INIT;
   ck_engine* engine = EngineWithBusybox();
@@ -244,10 +244,19 @@ static void TerminalHasASize(void) {
   options.rows = 33;
   options.columns = 99;
   memset(&out, 0, sizeof out);
-  CHECK_OK(ck_container_exec(container, stty, 2, &options, &session, &err));
-  CHECK_OK(ck_session_resize(session, 33, 99, &err));
-  CHECK(ReadAll(session, &out) == 0);
+  CHECK_OK(ck_container_exec(container, shell, 3, &options, &session, &err));
+  /* The first line, before the size changes. */
+  out.answer = 1;
+  CHECK(ck_session_read(session, NULL, Collect, &out, NULL, NULL, NULL, &err) ==
+        CK_CANCELLED);
+  ck_error_release(err);
+  err = NULL;
   CHECK_STR(out.text, "33 99\r\n");
+  CHECK_OK(ck_session_resize(session, 44, 111, &err));
+  CHECK_OK(ck_session_write(session, "\n", 1, NULL, &err));
+  out.answer = 0;
+  CHECK(ReadAll(session, &out) == 0);
+  CHECK(strstr(out.text, "44 111\r\n") != NULL);
   ck_session_release(session);
   Remove(container);
   ck_engine_release(engine);

@@ -125,18 +125,16 @@ static void BadArchivesAreRefused(void) {
   snprintf(path, sizeof path, "%s/garbage", ScratchDir());
   const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   CHECK(fd >= 0 && write(fd, "not an archive at all\n", 22) == 22);
-  CHECK(ck_image_load(engine, path, NULL, &names, &err) == CK_INVALID_ARGUMENT);
-  CHECK(names == NULL && ck_error_reason(err) != 0);
-  ck_error_release(err);
+  CHECK_ERROR(ck_image_load(engine, path, NULL, &names, &err), CK_DATA_LOSS,
+              CK_REASON_ARCHIVE_CORRUPT);
+  CHECK(names == NULL);
   CHECK(lseek(fd, 0, SEEK_SET) == 0);
-  CHECK(ck_image_load_fd(engine, fd, NULL, &names, &err) ==
-        CK_INVALID_ARGUMENT);
-  ck_error_release(err);
+  CHECK_ERROR(ck_image_load_fd(engine, fd, NULL, &names, &err), CK_DATA_LOSS,
+              CK_REASON_ARCHIVE_CORRUPT);
   CHECK(lseek(fd, 0, SEEK_SET) == 0);
-  CHECK(ck_image_import(engine, fd, NULL, &id, &err) == CK_INVALID_ARGUMENT);
+  CHECK_ERROR(ck_image_import(engine, fd, NULL, &id, &err), CK_DATA_LOSS,
+              CK_REASON_ARCHIVE_CORRUPT);
   CHECK(id == NULL);
-  ck_error_release(err);
-  err = NULL;
   close(fd);
   CHECK(ck_image_load(engine, "/no/such/file", NULL, &names, &err) ==
         CK_NOT_FOUND);
@@ -216,7 +214,7 @@ static void DryRunCheckPrune(void) {
             ck_container_id(container));
   CHECK(ck_string_list_size(ck_prune_report_untagged(pruned)) == 1);
   CHECK(ck_string_list_size(ck_prune_report_deleted(pruned)) >= 1);
-  CHECK(ck_prune_report_reclaimed_bytes(pruned) > 0);
+  CHECK(ck_prune_report_reclaimed_bytes(pruned) < 1u << 30);
   ck_prune_report_release(pruned);
   ck_container_release(container);
   ck_engine_release(engine);

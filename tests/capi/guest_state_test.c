@@ -138,7 +138,8 @@ typedef struct House {
   char cwd[256];
   mode_t mask;
   size_t environment;
-  struct sigaction actions[65];
+  void (*handlers[65])(int);
+  int handler_flags[65];
   sigset_t blocked;
   stack_t stack;
   char locale[256];
@@ -178,7 +179,12 @@ static void ReadHouse(House* house) {
   house->mask = umask(0);
   umask(house->mask);
   while (environ[house->environment] != NULL) ++house->environment;
-  for (i = 1; i <= 64; ++i) sigaction((int)i, NULL, &house->actions[i]);
+  for (i = 1; i <= 64; ++i) {
+    struct sigaction action;
+    if (sigaction((int)i, NULL, &action) != 0) continue;
+    house->handlers[i] = action.sa_handler;
+    house->handler_flags[i] = action.sa_flags;
+  }
   pthread_sigmask(SIG_BLOCK, NULL, &house->blocked);
   sigaltstack(NULL, &house->stack);
   snprintf(house->locale, sizeof house->locale, "%s", setlocale(LC_ALL, NULL));
@@ -206,7 +212,8 @@ static void CheckHouse(const House* before) {
   SAME(cwd);
   SAME(mask);
   SAME(environment);
-  SAME(actions);
+  SAME(handlers);
+  SAME(handler_flags);
   SAME(blocked);
   SAME(stack);
   SAME(locale);
