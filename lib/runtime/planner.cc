@@ -110,6 +110,11 @@ absl::Status CheckSpec(const Planning& p) {
   scope.own_user = p.Own(NamespaceType::kUser);
   for (const auto& [key, value] : p.spec.linux_config.sysctl) {
     CK_RETURN_IF_ERROR(CheckSysctl(key, value, scope));
+    if (absl::StartsWith(key, "kernel") && absl::EndsWith(key, "domainname") &&
+        !p.spec.domainname.empty() && value != p.spec.domainname) {
+      return Invalid(Reason::kSysctlRefused,
+                     "sysctl kernel.domainname contradicts domainname");
+    }
   }
   return absl::OkStatus();
 }

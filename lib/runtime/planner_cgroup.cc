@@ -55,8 +55,6 @@ const CgroupDirectory* DirectoryOf(const Planning& p,
   return nullptr;
 }
 
-// "slice:prefix:name" is how systemd's cgroup driver is addressed; the same
-// place without systemd.
 std::string PathOf(const Planning& p) {
   const std::string& path = p.spec.linux_config.cgroups_path;
   return path.empty() ? p.options.cgroup.default_path : path;

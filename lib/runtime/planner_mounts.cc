@@ -315,7 +315,7 @@ absl::Status PlanDevice(Planning& p, const oci::Device& device) {
   }
   const bool bind = p.user_namespace && !fifo;
   p.plan().Add(Op::kDevice,
-               {device.path, type, static_cast<uint64_t>(device.major),
+               {Clean(device.path), type, static_cast<uint64_t>(device.major),
                 static_cast<uint64_t>(device.minor),
                 uint64_t{device.file_mode.value_or(0666) & 07777u},
                 uint64_t{device.uid.value_or(0)},

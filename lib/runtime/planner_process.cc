@@ -92,6 +92,22 @@ absl::Status PlanRlimits(const ProcessInputs& in, LaunchPlan& plan) {
   return absl::OkStatus();
 }
 
+// sched(7): the kernel would say EINVAL, and not why.
+absl::Status CheckDeadline(const oci::Scheduler& scheduler) {
+  constexpr uint64_t kMinRuntimeNs = 1024;
+  if (scheduler.policy != "SCHED_DEADLINE") return absl::OkStatus();
+  const uint64_t period =
+      scheduler.period_ns != 0 ? scheduler.period_ns : scheduler.deadline_ns;
+  if (scheduler.runtime_ns < kMinRuntimeNs ||
+      scheduler.runtime_ns > scheduler.deadline_ns ||
+      scheduler.deadline_ns > period || period >> 63 != 0) {
+    return Invalid(Reason::kSpecInvalid,
+                   "process.scheduler: SCHED_DEADLINE needs 1024 ns <= runtime "
+                   "<= deadline <= period");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PlanScheduler(const oci::Scheduler& scheduler, LaunchPlan& plan) {
   struct Named {
     absl::string_view name;
@@ -118,6 +134,7 @@ absl::Status PlanScheduler(const oci::Scheduler& scheduler, LaunchPlan& plan) {
         Reason::kSpecInvalid,
         absl::StrCat("process.scheduler.policy \"", scheduler.policy, "\""));
   }
+  CK_RETURN_IF_ERROR(CheckDeadline(scheduler));
   uint64_t flags = 0;
   for (const std::string& flag : scheduler.flags) {
     const Named* named =

@@ -347,6 +347,16 @@ TEST(PlannerTest, BadSpecsAreRefused) {
   spec.linux_config.intel_rdt = oci::IntelRdt{};
   EXPECT_EQ(Refusal(spec), Reason::kUnsupportedOption);
   spec = good;
+  spec.domainname = "a";
+  spec.linux_config.sysctl["kernel.domainname"] = "b";
+  EXPECT_EQ(Refusal(spec), Reason::kSysctlRefused);
+  spec = good;
+  spec.process->scheduler = oci::Scheduler{.policy = "SCHED_DEADLINE",
+                                           .runtime_ns = 2000,
+                                           .deadline_ns = 1000,
+                                           .period_ns = 3000};
+  EXPECT_EQ(Refusal(spec), Reason::kSpecInvalid);
+  spec = good;
   spec.process->oom_score_adj = 2000;
   EXPECT_EQ(Refusal(spec), Reason::kSpecInvalid);
   spec = good;
