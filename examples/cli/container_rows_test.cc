@@ -57,9 +57,9 @@ TEST(ContainerRowsTest, StatusTexts) {
 TEST(ContainerRowsTest, DefaultTable) {
   EXPECT_EQ(
       Table(ContainerListSpec(), "", ContainerRow(Info(), nullptr, true, kNow)),
-      "CONTAINER ID   IMAGE      COMMAND                  CREATED         "
+      "CONTAINER ID   IMAGE      COMMAND                   CREATED         "
       "STATUS         PORTS     NAMES\n"
-      "aaaaaaaaaaaa   alpine:3   \"sh -c \\\"echo \\\"a very…\"   "
+      "aaaaaaaaaaaa   alpine:3   \"sh -c echo \\\"a very …\"   "
       "2 minutes ago   Up 3 seconds             web\n");
 }
 

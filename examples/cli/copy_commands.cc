@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "containerkit/engine.h"
@@ -110,6 +111,19 @@ absl::StatusOr<CopyTarget> LocalTarget(const std::string& path) {
   return target;
 }
 
+// docker's words for a path that a container does not have.
+absl::Status Reworded(const absl::Status& status, const std::string& container,
+                      const std::string& path) {
+  if (GetReason(status) != Reason::kPathNotFound) return status;
+  absl::Status reworded(status.code(),
+                        absl::StrCat("could not find the file ", path,
+                                     " in container ", container));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    reworded.SetPayload(url, payload);
+  });
+  return reworded;
+}
+
 // What is copied out of a container. With -L a link is replaced with what it
 // leads to, under the link's name.
 absl::StatusOr<CopySource> ContainerSource(Container& container,
@@ -134,8 +148,10 @@ absl::StatusOr<CopySource> ContainerSource(Container& container,
 absl::Status CopyFrom(Container& container, const CopyArgument& from,
                       const std::string& to, const CopyOptions& options) {
   const std::string path = ContainerPath(from.path);
-  CLI_ASSIGN_OR_RETURN(CopySource source,
-                       ContainerSource(container, path, options.follow));
+  absl::StatusOr<CopySource> found =
+      ContainerSource(container, path, options.follow);
+  if (!found.ok()) return Reworded(found.status(), from.container, path);
+  CopySource source = *std::move(found);
   // The root directory has no name: its content is copied.
   if (CleanPath(source.path) == "/") source.path = "/.";
   if (to == "-") {
@@ -217,9 +233,11 @@ absl::Status CopyTo(Container& container, const std::string& from,
         return result.status();
       },
       [&](int fd) {
-        return container.CopyIn(CleanPath(plan.directory), fd,
-                                /*no_overwrite_dir_non_dir=*/true,
-                                options.archive);
+        const std::string directory = CleanPath(plan.directory);
+        return Reworded(container.CopyIn(directory, fd,
+                                         /*no_overwrite_dir_non_dir=*/true,
+                                         options.archive),
+                        to.container, directory);
       }));
   Tell(options, bytes, absl::StrCat(to.container, ":", path));
   return absl::OkStatus();

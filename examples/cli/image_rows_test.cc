@@ -67,9 +67,9 @@ TEST(ImageRowsTest, History) {
             "IMAGE          CREATED       CREATED BY                          "
             "            SIZE      COMMENT\n"
             "cccccccccccc   3 hours ago   /bin/sh -c #(nop)  CMD "
-            "[\"/bin/sh\"] and mor…   5B        \n"
+            "[\"/bin/sh\"] and more …   5B        \n"
             "<missing>      3 hours ago   /bin/sh -c #(nop)  CMD "
-            "[\"/bin/sh\"] and mor…   5B        \n");
+            "[\"/bin/sh\"] and more …   5B        \n");
   const HistoryRowOptions raw = {
       .image_id = Image().id, .human = false, .truncate = false, .now = kNow};
   const Json row = HistoryRow(entry, true, raw);

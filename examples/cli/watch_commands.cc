@@ -151,6 +151,11 @@ absl::StatusOr<std::vector<ContainerInfo>> ShownContainers(
   return containers;
 }
 
+uint64_t MachineMemoryBytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 Readings ReadStats(const Engine& engine,
                    const std::vector<ContainerInfo>& containers) {
   Readings readings;
@@ -158,8 +163,14 @@ Readings ReadStats(const Engine& engine,
     absl::StatusOr<Container> container = engine.GetContainer(info.id);
     if (!container.ok()) continue;
     // One that does not run has nothing to read.
-    const absl::StatusOr<ContainerStats> stats = container->Stats();
-    if (stats.ok()) readings[info.id] = *stats;
+    absl::StatusOr<ContainerStats> stats = container->Stats();
+    if (!stats.ok()) continue;
+    // Without a limit of its own, the machine's memory is the limit.
+    const uint64_t machine = MachineMemoryBytes();
+    if (stats->memory_limit_bytes == 0 || stats->memory_limit_bytes > machine) {
+      stats->memory_limit_bytes = machine;
+    }
+    readings[info.id] = *stats;
   }
   return readings;
 }
