@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +25,7 @@
 #include "lib/oci/platform.h"
 #include "lib/oci/reference.h"
 #include "lib/registry/credentials.h"
+#include "lib/registry/transport.h"
 #include "lib/store/layer_unpacker.h"
 #include "lib/sys/file_util.h"
 
@@ -72,10 +72,10 @@ ImageService::ImageService(store::Store* store, ImageServiceOptions options)
 absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
                                              const PullOptions& options) {
   CK_ASSIGN_OR_RETURN(const oci::ImageRef ref, oci::ImageRef::Parse(reference));
-  std::optional<registry::Credentials> credentials;
+  registry::CallOptions call;
   absl::Status helper_error;
   if (options.credentials.has_value()) {
-    credentials = registry::Credentials{
+    call.credentials = registry::Credentials{
         .username = options.credentials->username,
         .password = options.credentials->password,
         .identity_token = options.credentials->identity_token};
@@ -83,9 +83,10 @@ absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
     CK_ASSIGN_OR_RETURN(
         const registry::DockerConfig config,
         registry::DockerConfig::Load(options_.docker_config_path));
+    call.http_headers = config.http_headers();
     auto found = config.Lookup(ref.domain(), options.cancel);
     if (found.ok()) {
-      credentials = *std::move(found);
+      call.credentials = *std::move(found);
     } else if (GetReason(found.status()) == Reason::kCredentialHelperFailed) {
       // A helper that is missing must not bar the way to public images.
       helper_error = found.status();
@@ -93,7 +94,7 @@ absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
       return found.status();
     }
   }
-  Puller puller(store_, &client_, options_.writer, ref, std::move(credentials),
+  Puller puller(store_, &client_, options_.writer, ref, std::move(call),
                 options);
   const absl::StatusOr<std::string> id = puller.Run();
   if (!id.ok()) {

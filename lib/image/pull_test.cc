@@ -361,8 +361,11 @@ TEST_F(PullTest, CancelsWithinASecond) {
 TEST_F(PullTest, ReadsTheDockerConfigForEachPull) {
   const TestImage image = MakeImage({{Tar("x", "y")}});
   registry_.Add("app", "1", image);
+  std::string meta;
   registry_.SetOverride(
       [&](const ServerRequest& request) -> std::optional<ServerResponse> {
+        const auto header = request.headers.find("x-meta");
+        if (header != request.headers.end()) meta = header->second;
         const auto it = request.headers.find("authorization");
         if (it != request.headers.end() && it->second == "Basic dTpw") {
           return std::nullopt;
@@ -393,8 +396,9 @@ TEST_F(PullTest, ReadsTheDockerConfigForEachPull) {
       service.Pull(Ref(), {}),
       StatusIs(absl::StatusCode::kInvalidArgument, Reason::kConfigFileInvalid));
   write(absl::StrCat(R"({"auths":{")", registry_.address(),
-                     R"(":{"auth":"dTpw"}}})"));
+                     R"(":{"auth":"dTpw"}},"HttpHeaders":{"X-Meta":"7"}})"));
   EXPECT_THAT(service.Pull(Ref(), {}), IsOk());
+  EXPECT_EQ(meta, "7");
 }
 
 TEST_F(PullTest, TellsWhatIsWrong) {

@@ -67,14 +67,13 @@ bool IsContentError(const absl::Status& status) {
 
 Puller::Puller(store::Store* store, registry::Client* client,
                store::LayerWriterOptions writer_options,
-               const oci::ImageRef& ref,
-               std::optional<registry::Credentials> credentials,
+               const oci::ImageRef& ref, registry::CallOptions call,
                const PullOptions& options)
     : store_(store),
       client_(client),
       writer_options_(writer_options),
       ref_(ref),
-      credentials_(std::move(credentials)),
+      call_(std::move(call)),
       options_(options) {}
 
 void Puller::Report(PullProgress::Phase phase, const Layer* layer,
@@ -100,9 +99,8 @@ void Puller::ReportBytes(Layer& layer) {
 }
 
 registry::CallOptions Puller::Call(const Layer* layer) {
-  registry::CallOptions call;
+  registry::CallOptions call = call_;
   call.cancel = layer == nullptr ? options_.cancel : stop_;
-  call.credentials = credentials_;
   call.on_retry = [this, layer](absl::string_view why) {
     Report(PullProgress::Phase::kRetrying, layer, why);
   };

@@ -21,7 +21,7 @@
 #include "lib/oci/platform.h"
 #include "lib/oci/reference.h"
 #include "lib/registry/client.h"
-#include "lib/registry/credentials.h"
+#include "lib/registry/transport.h"
 #include "lib/store/layer_unpacker.h"
 #include "lib/store/store.h"
 
@@ -39,8 +39,7 @@ class Puller {
  public:
   Puller(store::Store* store, registry::Client* client,
          store::LayerWriterOptions writer_options, const oci::ImageRef& ref,
-         std::optional<registry::Credentials> credentials,
-         const PullOptions& options);
+         registry::CallOptions call, const PullOptions& options);
 
   // Returns the image's id. Errors: as Images::Pull() in
   // containerkit/image.h.
@@ -86,7 +85,8 @@ class Puller {
   registry::Client* const client_;
   const store::LayerWriterOptions writer_options_;
   const oci::ImageRef ref_;
-  const std::optional<registry::Credentials> credentials_;
+  // Credentials and headers of every request.
+  const registry::CallOptions call_;
   const PullOptions& options_;
   oci::Platform platform_;
 

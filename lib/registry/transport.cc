@@ -227,6 +227,9 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
       for (const auto& header : options_->docker_config.http_headers()) {
         http.headers.push_back(header);
       }
+      for (const auto& header : call.http_headers) {
+        http.headers.push_back(header);
+      }
       if (!authorization.empty()) {
         http.headers.emplace_back("Authorization", authorization);
       }

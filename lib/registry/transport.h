@@ -30,6 +30,8 @@ struct CallOptions {
   CancelToken cancel;
   // Instead of what the docker config has for the registry.
   std::optional<Credentials> credentials;
+  // Sent to registries besides those of the docker config.
+  std::vector<std::pair<std::string, std::string>> http_headers;
   // Told in words why a request is sent again. From the calling thread.
   std::function<void(absl::string_view why)> on_retry;
 };
