@@ -220,6 +220,47 @@ TEST_F(LauncherStepsTest, CgroupsMadeInsideAreRemovedToo) {
   EXPECT_NE(access(inside.c_str(), F_OK), 0);
 }
 
+TEST_F(LauncherStepsTest, SharedParentCgroupIsNotOurs) {
+  if (Cgroups().empty()) GTEST_SKIP() << "no cgroup v1";
+  const std::string parent =
+      Cgroups().front().substr(0, Cgroups().front().rfind('/'));
+  LaunchPlan plan;
+  plan.Add(Op::kMakeCgroup, {parent});
+  plan.Append(MakePlan({.argv = {"sleep", "1000"}}));
+  CK_ASSERT_OK_AND_ASSIGN(Launched launched, launcher_->Start(MakeSpec(plan)));
+  // A neighbour that another program just made: empty, not yet entered.
+  const std::string neighbour = parent + "/neighbour";
+  ASSERT_EQ(mkdir(neighbour.c_str(), 0755), 0);
+  const absl::Time start = absl::Now();
+  CK_EXPECT_OK(Client().Stop(SIGKILL, absl::ZeroDuration()));
+  Await(launched.events, EventType::kExited);
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1000));
+  EXPECT_EQ(rmdir(neighbour.c_str()), 0);
+  EXPECT_EQ(rmdir(parent.c_str()), 0);
+}
+
+TEST_F(LauncherStepsTest, InitWorksUnderAFilterWithoutClone3) {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  TestContainer container;
+  container.argv = {"sh", "-c", "exit 13"};
+  container.init = true;
+  container.before_exec = [&](LaunchPlan& plan) {
+    plan.Add(Op::kSeccomp, {std::string(reinterpret_cast<const char*>(program),
+                                        sizeof program),
+                            uint64_t{0}, std::string(), std::string(),
+                            std::string(), std::string()});
+    plan.Add(Op::kChildHook,
+             {std::string("startContainer"), std::string("/bin/busybox"),
+              Strings{"true"}, Strings{}, uint64_t{0}, std::string(),
+              std::string()});
+  };
+  EXPECT_EQ(Run(container), 13);
+}
+
 TEST_F(LauncherStepsTest, StopKillsAFrozenContainer) {
   std::string freezer;
   for (const std::string& path : Cgroups()) {

@@ -134,7 +134,16 @@ Cgroups::Group* Cgroups::Find(const char* path) {
   return nullptr;
 }
 
-Cgroups::Group* Cgroups::Remember(const char* path, bool parent) {
+bool Cgroups::IsParent(const Group& group) const {
+  const size_t size = strlen(group.path);
+  for (int i = 0; i < count_; ++i) {
+    const char* path = groups_[i].path;
+    if (StartsWith(path, group.path) && path[size] == '/') return true;
+  }
+  return false;
+}
+
+Cgroups::Group* Cgroups::Remember(const char* path) {
   if (Group* known = Find(path)) return known;
   if (groups_ == nullptr) {
     groups_ = static_cast<Group*>(AllocatePages(sizeof(Group) * kMost));
@@ -143,17 +152,16 @@ Cgroups::Group* Cgroups::Remember(const char* path, bool parent) {
   if (strlen(path) >= sizeof groups_->path) return nullptr;
   Group* group = &groups_[count_++];
   Text(group->path, sizeof group->path).Add(path);
-  group->parent = parent;
   return group;
 }
 
-long Cgroups::MakeOne(const char* path, bool parent) {
+long Cgroups::MakeOne(const char* path) {
   // Somebody may remove a parent that was empty when he looked.
   constexpr int kRaces = 16;
   for (int i = 0; i < kRaces; ++i) {
     const long result = Sys(SYS_mkdirat, kAtFdCwd, path, 0755);
     if (result == 0) {
-      if (Remember(path, parent) != nullptr) break;
+      if (Remember(path) != nullptr) break;
       Sys(SYS_unlinkat, kAtFdCwd, path, AT_REMOVEDIR);
       return -E2BIG;
     }
@@ -166,7 +174,7 @@ long Cgroups::MakeOne(const char* path, bool parent) {
       return -ENOENT;
     }
     Text(above, sizeof above).AddBytes(path, size_t(slash - path));
-    const long made = MakeOne(above, true);
+    const long made = MakeOne(above);
     if (made < 0) return made;
   }
   if (Find(path) == nullptr) return -ENOENT;
@@ -182,7 +190,7 @@ long Cgroups::MakeOne(const char* path, bool parent) {
 }
 
 long Cgroups::Make(const char* path) {
-  const long result = MakeOne(path, false);
+  const long result = MakeOne(path);
   return result < 0 ? Fail(result, "mkdir", path) : 0;
 }
 
@@ -202,7 +210,7 @@ void Cgroups::KillAll() {
   for (int round = 0; round < kRounds; ++round) {
     int killed = 0;
     for (int i = 0; i < count_; ++i) {
-      if (groups_[i].parent) continue;
+      if (IsParent(groups_[i])) continue;
       const long fd = Open(groups_[i].path, O_RDONLY | O_DIRECTORY);
       if (fd < 0) continue;
       killed += KillTree(int(fd), 0);
@@ -214,8 +222,12 @@ void Cgroups::KillAll() {
 }
 
 void Cgroups::RemoveAll() {
+  for (int i = 0; i < count_; ++i) {
+    if (!IsParent(groups_[i])) RemoveGroup(groups_[i].path, false);
+  }
+  // The deepest of a chain of parents was remembered last.
   for (int i = count_ - 1; i >= 0; --i) {
-    RemoveGroup(groups_[i].path, groups_[i].parent);
+    if (IsParent(groups_[i])) RemoveGroup(groups_[i].path, true);
   }
   count_ = 0;
 }

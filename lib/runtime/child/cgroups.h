@@ -25,14 +25,15 @@ class Cgroups {
   void RemoveAll();
 
  private:
-  static constexpr int kMost = 48;
+  static constexpr int kMost = 64;
   struct Group {
     char path[500];
-    bool parent;  // only made on the way to another one
   };
+  // Something else that was made is below it: other containers may be, too.
+  bool IsParent(const Group& group) const;
   Group* Find(const char* path);
-  Group* Remember(const char* path, bool parent);
-  long MakeOne(const char* path, bool parent);
+  Group* Remember(const char* path);
+  long MakeOne(const char* path);
 
   Group* groups_ = nullptr;  // pages of their own, touched as needed
   int count_ = 0;

@@ -190,10 +190,22 @@ long Launch(Proc& proc) {
   Joins joins;
   StepView step;
   long result = 0;
+  constexpr int kMostTries = 4;
+  int tries = 0;
   while (result == 0 && proc.plan.Next(proc.cursor, step)) {
     if (step.op == Op::kExec) break;
     if (ActorOf(uint16_t(step.op)) == 'C') continue;
     result = ExecuteStep(proc, step, joins);
+    // Another container that ended may have taken the parent away that both
+    // had in common; making it again includes its settings.
+    if (result == -ENOENT && tries < kMostTries && proc.pid == 0 &&
+        (step.op == Op::kMakeCgroup || step.op == Op::kWriteHost)) {
+      ++tries;
+      result = 0;
+      CloseJoins(joins);
+      proc.cursor = Plan::Cursor();
+      continue;
+    }
     // A failure of the child comes with its own step.
     const bool by_child =
         failure->op != 0 && (step.op == Op::kSync || step.op == Op::kClone);

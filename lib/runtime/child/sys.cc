@@ -159,9 +159,10 @@ long Fork(int* pidfd, int cgroup) {
     args.cgroup = uint64_t(cgroup);
   }
   const long result = Sys(SYS_clone3, &args, sizeof args);
-  if (result != -ENOSYS || args.flags != 0) return result;
+  if (result != -ENOSYS || cgroup >= 0) return result;
   // Docker's seccomp profile hides clone3, whose flags a filter cannot see.
-  return Sys(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  const unsigned long flags = SIGCHLD | (pidfd != nullptr ? CLONE_PIDFD : 0);
+  return Sys(SYS_clone, flags, nullptr, pidfd, nullptr, nullptr);
 }
 
 void Exit(int code) {
