@@ -193,7 +193,7 @@ absl::Status ContainerManager::Rename(const std::string& id,
 absl::Status ContainerManager::Remove(const std::string& id,
                                       const RemoveOptions& options) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
+  CK_ASSIGN_OR_RETURN(runtime::ProcessSnapshot process, Process(id));
   if (process.monitored) {
     if (!options.force) {
       return WithObject(
@@ -204,10 +204,14 @@ absl::Status ContainerManager::Remove(const std::string& id,
           "container", id);
     }
     absl::Status stopped = StopRunning(id, SIGKILL, absl::ZeroDuration());
-    if (!stopped.ok() && GetReason(stopped) != Reason::kNotRunning) {
+    // Its end, or its monitor's, may have come before our command.
+    if (!stopped.ok() && GetReason(stopped) != Reason::kNotRunning &&
+        GetReason(stopped) != Reason::kMonitorLost) {
       return stopped;
     }
-  } else if (process.state == runtime::ProcessState::kLost) {
+    CK_ASSIGN_OR_RETURN(process, Process(id));
+  }
+  if (process.state == runtime::ProcessState::kLost) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
   return RemoveStopped(*container);
@@ -218,7 +222,7 @@ absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
   // Described before it is gone: the event names it.
   CK_ASSIGN_OR_RETURN(const ContainerInfo info, Inspect(id));
   bool removed = false;
-  CK_RETURN_IF_ERROR(env_.store->Transaction([&](store::Txn& txn) {
+  CK_RETURN_IF_ERROR(env_.store->Reclaim([&](store::Txn& txn) {
     CK_ASSIGN_OR_RETURN(removed, txn.RemoveContainer(id));
     return absl::OkStatus();
   }));

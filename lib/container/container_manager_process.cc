@@ -143,7 +143,14 @@ absl::StatusOr<ExitStatus> ContainerManager::Wait(const std::string& id,
 absl::Status ContainerManager::StopRunning(const std::string& id, int signal,
                                            absl::Duration grace) {
   CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
-  CK_RETURN_IF_ERROR(WithContainer(monitor.Stop(signal, grace), id));
+  const absl::Status sent = monitor.Stop(signal, grace);
+  if (GetReason(sent) == Reason::kMonitorLost) {
+    // It ended by itself before the command arrived.
+    CK_RETURN_IF_ERROR(
+        WaitStopped(id, absl::Now() + kKillAllowance, {}).status());
+    return NotRunningError(id);
+  }
+  CK_RETURN_IF_ERROR(WithContainer(sent, id));
   // A frozen process cannot take the signal: thaw it, as docker does.
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
   if (paused) {
