@@ -20,6 +20,9 @@ std::string Text(const char (&array)[size]) {
   return std::string(array, strnlen(array, size));
 }
 
+// The monitor failed before the plan's first step.
+constexpr uint16_t kNoStep = 0;
+
 struct Meaning {
   absl::StatusCode code;
   Reason reason;
@@ -94,6 +97,10 @@ Meaning MeaningOf(Op op, absl::string_view call, int error) {
       if (error == ESRCH) {
         return {absl::StatusCode::kFailedPrecondition, Reason::kNotRunning};
       }
+      if (error == EBUSY) {
+        return {absl::StatusCode::kFailedPrecondition,
+                Reason::kContainerPaused};
+      }
       return {CodeOf(error), Reason::kNamespaceFailed};
     case Op::kUnshare:
     case Op::kTimeOffsets:
@@ -165,8 +172,10 @@ std::string CommandMessage(int error, absl::string_view command) {
 // "exit status 3" or "killed by signal 9".
 std::string StepMessage(const ChildFailure& failure, absl::string_view call,
                         absl::string_view subject) {
-  std::string text = absl::StrCat("step ", failure.step, " ",
-                                  OpName(static_cast<Op>(failure.op)));
+  std::string text = failure.op == kNoStep
+                         ? std::string("monitor")
+                         : absl::StrCat("step ", failure.step, " ",
+                                        OpName(static_cast<Op>(failure.op)));
   if (!subject.empty()) absl::StrAppend(&text, " ", subject);
   if (call == "exit") {
     return absl::StrCat(text, ": exit status ", failure.os_errno);
@@ -194,6 +203,9 @@ absl::Status FailureStatus(const ChildFailure& failure) {
     meaning = {absl::StatusCode::kFailedPrecondition,
                op == Op::kIdMap ? Reason::kIdMapInvalid : Reason::kHookFailed};
   }
+  if (failure.op == kNoStep && call == "flock" && error == EAGAIN) {
+    meaning = {absl::StatusCode::kFailedPrecondition, Reason::kAlreadyStarted};
+  }
   if (error == ECANCELED && call == "launch") {
     meaning = {absl::StatusCode::kCancelled, Reason::kCancelled};
   }
@@ -203,7 +215,8 @@ absl::Status FailureStatus(const ChildFailure& failure) {
   ErrorDetail detail;
   detail.reason = meaning.reason;
   detail.os_errno = status_of_program ? 0 : error;
-  detail.operation = absl::StrCat("launch.", OpName(op));
+  detail.operation =
+      failure.op == kNoStep ? "launch" : absl::StrCat("launch.", OpName(op));
   detail.path = subject;
   const bool command = op == Op::kFindExecutable || op == Op::kExec;
   return MakeError(meaning.code,

@@ -75,6 +75,15 @@ TEST(FailureTest, ReasonsFollowTheStep) {
   EXPECT_EQ(reason(Op::kHook, 3, "exit"), Reason::kHookFailed);
 }
 
+TEST(FailureTest, SecondMonitorAndPausedContainer) {
+  EXPECT_THAT(
+      FailureStatus(Make(static_cast<Op>(0), EAGAIN, "flock", "monitor.lock")),
+      StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kAlreadyStarted));
+  EXPECT_THAT(FailureStatus(Make(Op::kJoinNamespace, EBUSY, "exec", "paused")),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       Reason::kContainerPaused));
+}
+
 TEST(FailureTest, HooksTellTheirStatus) {
   EXPECT_EQ(FailureStatus(Make(Op::kHook, 3, "exit", "/bin/hook")).message(),
             "step 17 Hook /bin/hook: exit status 3");

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/attach_events.h"
@@ -87,12 +88,38 @@ class RequestFds {
   std::vector<int> fds_;
 };
 
-// Makes the monitor undo the start and waits until it has.
-void GiveUp(EventStream& events) {
+Launched MakeLaunched(const Event& event, EventStream events) {
+  Launched launched;
+  launched.pid = event.pid;
+  launched.pid_start_ticks = event.pid_start_ticks;
+  launched.ready = event.type == EventType::kReady;
+  launched.events = std::move(events);
+  return launched;
+}
+
+// Makes the monitor undo the start and waits until it has. An answer: it was
+// too late for that, the monitor had already left the process alone.
+absl::optional<Event> GiveUp(EventStream& events) {
   constexpr absl::Duration kPatience = absl::Seconds(10);
-  shutdown(events.fd(), SHUT_WR);
   const absl::Time deadline = absl::Now() + kPatience;
-  while (events.Next(deadline).ok()) {
+  (void)sys::SendPacket(events.fd(), "x");
+  shutdown(events.fd(), SHUT_WR);
+  absl::optional<Event> running;
+  for (;;) {
+    const absl::StatusOr<Event> event = events.Next(deadline);
+    if (!event.ok()) return running;
+    switch (event->type) {
+      case EventType::kStarted:
+      case EventType::kReady:
+        running = *event;
+        break;
+      case EventType::kExited:
+      case EventType::kFailed:
+        running.reset();
+        break;
+      default:
+        break;
+    }
   }
 }
 
@@ -103,8 +130,12 @@ absl::StatusOr<Launched> AwaitStart(EventStream events,
     const absl::StatusOr<Event> next =
         events.Next(spec.deadline, spec.cancel_fd);
     if (!next.ok()) {
-      if (GetReason(next.status()) != Reason::kMonitorLost) GiveUp(events);
-      return next.status();
+      if (GetReason(next.status()) == Reason::kMonitorLost) {
+        return next.status();
+      }
+      const absl::optional<Event> running = GiveUp(events);
+      if (!running.has_value()) return next.status();
+      return MakeLaunched(*running, std::move(events));
     }
     const Event& event = *next;
     if (event.type == EventType::kFailed) return FailureStatus(event.failure);
@@ -116,12 +147,7 @@ absl::StatusOr<Launched> AwaitStart(EventStream events,
     if (event.type != EventType::kStarted && event.type != EventType::kReady) {
       continue;
     }
-    Launched launched;
-    launched.pid = event.pid;
-    launched.pid_start_ticks = event.pid_start_ticks;
-    launched.ready = event.type == EventType::kReady;
-    launched.events = std::move(events);
-    return launched;
+    return MakeLaunched(event, std::move(events));
   }
 }
 

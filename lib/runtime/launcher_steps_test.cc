@@ -29,6 +29,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
+#include "lib/runtime/failure.h"
 #include "lib/runtime/launcher_test_util.h"
 #include "lib/testing/matchers.h"
 
@@ -220,6 +221,17 @@ TEST_F(LauncherStepsTest, CgroupsMadeInsideAreRemovedToo) {
   EXPECT_NE(access(inside.c_str(), F_OK), 0);
 }
 
+TEST_F(LauncherStepsTest, NullIsTheContainersOwn) {
+  struct stat before;
+  ASSERT_EQ(stat("/dev/null", &before), 0);
+  // Its stdin is /dev/null: of the container, not of the host.
+  EXPECT_EQ(Inside("stat -L -c %d /proc/self/fd/0 >/tmp/a; "
+                   "stat -c %d /dev/null >/tmp/b; read a </tmp/a; "
+                   "read b </tmp/b; [ $a = $b ] && echo own",
+                   {}),
+            "own\n");
+}
+
 TEST_F(LauncherStepsTest, SharedParentCgroupIsNotOurs) {
   if (Cgroups().empty()) GTEST_SKIP() << "no cgroup v1";
   const std::string parent =
@@ -272,6 +284,16 @@ TEST_F(LauncherStepsTest, StopKillsAFrozenContainer) {
   const UniqueFd state(
       open((freezer + "/freezer.state").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_EQ(write(state.get(), "FROZEN", 6), 6);
+  const LaunchPlan exec = MakeExecPlan({"true"});
+  ExecSpec spec;
+  spec.plan = &exec;
+  CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Exec(spec));
+  CK_ASSERT_OK_AND_ASSIGN(const AttachPacket packet,
+                          stream.Read(absl::Now() + absl::Seconds(10)));
+  ASSERT_EQ(packet.event.type, EventType::kFailed);
+  EXPECT_THAT(FailureStatus(packet.event.failure),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       Reason::kContainerPaused));
   CK_EXPECT_OK(Client().Stop(SIGTERM, absl::Milliseconds(20)));
   EXPECT_EQ(Await(launched.events, EventType::kExited).exit_code, 137);
 }

@@ -1,8 +1,10 @@
 #include "lib/runtime/launcher.h"
 
-#include <sys/wait.h>
+#include <signal.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -35,6 +37,31 @@ TEST_F(LauncherTest, WritesTheLog) {
   std::string out;
   EXPECT_EQ(Run({.argv = {"sh", "-c", "hostname; printf partial"}}, &out), 0);
   EXPECT_EQ(out, "box\npartial");
+}
+
+TEST_F(LauncherTest, SecondMonitorInADirectoryIsRefused) {
+  const LaunchPlan plan = MakePlan({.argv = {"sleep", "1000"}});
+  CK_ASSERT_OK_AND_ASSIGN(Launched launched, launcher_->Start(MakeSpec(plan)));
+  EXPECT_THAT(
+      launcher_->Start(MakeSpec(plan)),
+      StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kAlreadyStarted));
+  CK_EXPECT_OK(Client().Stop(SIGKILL, absl::ZeroDuration()));
+  EXPECT_EQ(Await(launched.events, EventType::kExited).exit_code, 137);
+}
+
+TEST_F(LauncherTest, DeadlineUndoesTheStart) {
+  TestContainer container;
+  container.after_clone = [](LaunchPlan& plan) {
+    plan.Add(Op::kChildHook, {std::string("x"), std::string("/bin/busybox"),
+                              std::vector<std::string>{"sleep", "100"},
+                              std::vector<std::string>{}, uint64_t{0},
+                              std::string(), std::string()});
+  };
+  const LaunchPlan plan = MakePlan(container);
+  LaunchSpec spec = MakeSpec(plan);
+  spec.deadline = absl::Now() + absl::Milliseconds(100);
+  EXPECT_THAT(launcher_->Start(spec),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, Reason::kTimeout));
 }
 
 TEST_F(LauncherTest, MissingCommandIsNotFound) {

@@ -10,7 +10,8 @@
 //   monitor -> library      Event packets on the reply socket of the request,
 //                           until the library closes it. Closed, or half
 //                           closed, before kStarted or kReady: the start is
-//                           undone, the socket's end says when.
+//                           undone, the socket's end says when. A byte before
+//                           that undoes it even if it just succeeded.
 //   library -> monitor      a connection to <container dir>/monitor.sock:
 //                           a Command packet, then an Ack, raw Events
 //                           (kWatch), or a stream of StreamHeader packets

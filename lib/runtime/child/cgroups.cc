@@ -58,6 +58,16 @@ void CopyFromParent(int group, const char* file) {
   if (n > 0) WriteFileAt(group, file, value, size_t(n));
 }
 
+// "FROZEN" and "FREEZING" of v1, "1" of v2.
+bool FileStartsWith(int group, const char* file, char first) {
+  const long fd = OpenAt(group, file, O_RDONLY);
+  if (fd < 0) return false;
+  char byte = 0;
+  const long n = Read(int(fd), &byte, 1);
+  Close(int(fd));
+  return n == 1 && byte == first;
+}
+
 // Signals every process; how many there were.
 int KillProcesses(int group) {
   const long fd = OpenAt(group, "cgroup.procs", O_RDONLY);
@@ -192,6 +202,18 @@ long Cgroups::MakeOne(const char* path) {
 long Cgroups::Make(const char* path) {
   const long result = MakeOne(path);
   return result < 0 ? Fail(result, "mkdir", path) : 0;
+}
+
+bool Cgroups::Frozen() const {
+  for (int i = 0; i < count_; ++i) {
+    const long fd = Open(groups_[i].path, O_PATH | O_DIRECTORY);
+    if (fd < 0) continue;
+    const bool frozen = FileStartsWith(int(fd), "freezer.state", 'F') ||
+                        FileStartsWith(int(fd), "cgroup.freeze", '1');
+    Close(int(fd));
+    if (frozen) return true;
+  }
+  return false;
 }
 
 void Cgroups::Thaw() {

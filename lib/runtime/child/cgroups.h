@@ -17,6 +17,9 @@ class Cgroups {
   // container.
   void KillAll();
 
+  // Is the container paused?
+  bool Frozen() const;
+
   // Wakes frozen processes up, so that they can die.
   void Thaw();
 

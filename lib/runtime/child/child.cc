@@ -241,6 +241,7 @@ void RunChild(Child& child, Plan::Cursor cursor) {
   Sys(SYS_umask, 0);
   if (!child.plan->Has(Op::kRootOverlay) && !child.plan->Has(Op::kRootBind)) {
     child.root = int(Open("/", O_PATH | O_DIRECTORY));
+    ReopenNull(child);
   }
   StepView step;
   while (child.plan->Next(cursor, step)) {

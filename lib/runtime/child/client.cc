@@ -107,6 +107,8 @@ void StartExec(Client& client, const Command& command, const int* fds,
   bool started = false;
   if (!monitor->main->proc.started) {
     Fail(-ESRCH, "exec", "the container is not running");
+  } else if (monitor->cgroups.Frozen()) {
+    Fail(-EBUSY, "exec", "the container is paused");
   } else if (!complete) {
     Fail(-EBADMSG, "read", "plan");
   } else if (LoadPlan(proc, plan)) {

@@ -217,6 +217,13 @@ long CloneThroughIntermediate(Birth& birth) {
   long result = Fork(&pidfd, birth.cgroup);
   if (result == 0) RunIntermediate(birth);
   if (result < 0) return Fail(result, "fork", "");
+  // In a frozen cgroup it would never end.
+  constexpr long kPatienceMs = 10000;
+  if (PollOne(pidfd, POLLIN, kPatienceMs) <= 0) {
+    Sys(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+    Close(pidfd);
+    return Fail(-ETIMEDOUT, "setns", "");
+  }
   WaitPidfd(pidfd, 0, nullptr);
   Close(pidfd);
   if (proc.shared->pid == 0) {

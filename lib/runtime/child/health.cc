@@ -97,6 +97,7 @@ void StopHealth() {
 void RunProbe() {
   HealthState& health = monitor->health;
   health.next_at = kNever;
+  if (monitor->cgroups.Frozen()) return ScheduleProbe();
   health.probe_start = NowRealtimeNs();
   Session* session = NewSession(Session::kProbe);
   if (session == nullptr) return ScheduleProbe();

@@ -118,9 +118,10 @@ void OnReply(Watch&, uint32_t) {
   char byte[64];
   const long n = Sys(SYS_recvfrom, monitor->reply.fd, byte, sizeof byte,
                      MSG_DONTWAIT, nullptr, nullptr);
-  if (n > 0 || n == -EAGAIN) return;
+  if (n == -EAGAIN) return;
   const Proc& proc = monitor->main->proc;
-  if (proc.started || proc.ready || monitor->restarts > 0) {
+  // A byte says that the start is given up even if it just succeeded.
+  if (n <= 0 && (proc.started || proc.ready || monitor->restarts > 0)) {
     CloseReply();
     return;
   }

@@ -36,6 +36,10 @@ bool IsProcfs(int fd) {
   return Sys(SYS_fstatfs, fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+bool IsNull(const struct stat& stat) {
+  return S_ISCHR(stat.st_mode) && stat.st_rdev == MakeDevice(1, 3);
+}
+
 bool IsDirectory(int fd) {
   struct stat stat;
   return Fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
@@ -492,8 +496,7 @@ long MaskFile(Child& child, int target) {
   if (null < 0) return Fail(null, "openat2", "/dev/null");
   struct stat stat;
   long result = Fstat(int(null), &stat);
-  if (result == 0 &&
-      (!S_ISCHR(stat.st_mode) || stat.st_rdev != MakeDevice(1, 3))) {
+  if (result == 0 && !IsNull(stat)) {
     result = Fail(-EPERM, "mask source", "/dev/null");
   }
   if (result == 0) {
@@ -549,6 +552,22 @@ long StepReadonlyRoot(Child& child) {
   return result < 0 ? Fail(result, "mount_setattr", "/") : 0;
 }
 
+void ReopenNull(Child& child) {
+  long null = -1;
+  for (int i = 0; i < 3; ++i) {
+    struct stat stat;
+    if (Fstat(i, &stat) < 0 || !IsNull(stat)) continue;
+    if (null < 0) {
+      null = OpenInRoot(child.root, "/dev/null",
+                        O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+      if (null < 0 || Fstat(int(null), &stat) < 0 || !IsNull(stat)) break;
+      Sys(SYS_fcntl, null, F_SETFL, 0);
+    }
+    Sys(SYS_dup3, null, i, 0);
+  }
+  if (null > 2) Close(int(null));
+}
+
 namespace {
 
 long ReopenRoot(Child& child) {
@@ -558,6 +577,7 @@ long ReopenRoot(Child& child) {
   if (result < 0) return Fail(result, "open", "/");
   if (child.root >= 0) Close(child.root);
   child.root = int(result);
+  ReopenNull(child);
   return 0;
 }
 

@@ -28,6 +28,10 @@ long PrepareMount(const StepView& step);
 long MakeMount(const char* fstype, const char* source, List options,
                uint64_t attr, const char** call);
 
+// Standard streams that are the host's /dev/null become the container's: with
+// the host's node a container could change its mode for everybody.
+void ReopenNull(Child& child);
+
 // move_mount of a detached mount onto a directory's or file's descriptor.
 long Attach(int mount, int target);
 

@@ -96,6 +96,28 @@ long StepSync(Proc& proc) {
   return MonitorStepsFollow(proc) ? AwaitSync(proc) : 0;
 }
 
+// The container's root must be able to reopen its standard streams.
+void GivePipes(Proc& proc, FieldReader fields) {
+  const Str uids = fields.S();
+  const char* line = uids.c_str();
+  while (*line != '\0') {
+    uint64_t inside = 1;
+    uint64_t outside = 0;
+    const bool good = ParseInt(line, &inside);
+    while (*line == ' ') ++line;
+    while (*line >= '0' && *line <= '9') ++line;
+    if (good && inside == 0 && ParseInt(line, &outside)) {
+      const int pipes[] = {proc.in, proc.out[0], proc.out[1]};
+      for (const int fd : pipes) {
+        if (fd >= 0) Sys(SYS_fchown, fd, outside, -1);
+      }
+      return;
+    }
+    while (*line != '\0' && *line != '\n') ++line;
+    if (*line == '\n') ++line;
+  }
+}
+
 long ExecuteStep(Proc& proc, const StepView& step, Joins& joins) {
   FieldReader fields = step.Fields();
   switch (step.op) {
@@ -113,6 +135,7 @@ long ExecuteStep(Proc& proc, const StepView& step, Joins& joins) {
     case Op::kAttachCgroup:
       return 0;  // by the child, through what StepClone opened
     case Op::kIdMap:
+      GivePipes(proc, fields);
       return StepIdMap(fields, proc.pid);
     case Op::kWriteChildProc:
       return StepWriteChildProc(fields, proc.pid);
