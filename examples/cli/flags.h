@@ -87,6 +87,9 @@ auto& Resolve(typename MemberOf<decltype(First)>::Owner& owner) {
 
 // The member at the end of a path of members, e.g.
 // FlagTarget<&RunOptions::config, &ContainerConfig::hostname>(options).
+//
+// gcc 12 gives the instances external linkage even when the structure is in an
+// unnamed namespace: the structures of two files must not share a name.
 template <auto First, auto... Rest>
 auto& FlagTarget(void* options) {
   using Owner = typename internal::MemberOf<decltype(First)>::Owner;

@@ -63,7 +63,7 @@ absl::StatusOr<int> Pull(Context& context, PullArguments& options,
   return 0;
 }
 
-struct ListArguments {
+struct ImageListArguments {
   bool all = false;
   bool digests = false;
   bool no_trunc = false;
@@ -74,17 +74,17 @@ struct ListArguments {
 
 constexpr Flag kListFlags[] = {
     {"all", 'a', "", "Show all images (default hides intermediate images)",
-     Set<&ListArguments::all>},
-    {"digests", '\0', "", "Show digests", Set<&ListArguments::digests>},
+     Set<&ImageListArguments::all>},
+    {"digests", '\0', "", "Show digests", Set<&ImageListArguments::digests>},
     {"filter", 'f', "filter", "Filter output based on conditions provided",
-     SetFilter<&ListArguments::filters>},
-    {"format", '\0', "string", kFormatHelp, Set<&ListArguments::format>},
+     SetFilter<&ImageListArguments::filters>},
+    {"format", '\0', "string", kFormatHelp, Set<&ImageListArguments::format>},
     {"no-trunc", '\0', "", "Don't truncate output",
-     Set<&ListArguments::no_trunc>},
-    {"quiet", 'q', "", "Only show image IDs", Set<&ListArguments::quiet>},
+     Set<&ImageListArguments::no_trunc>},
+    {"quiet", 'q', "", "Only show image IDs", Set<&ImageListArguments::quiet>},
 };
 
-absl::StatusOr<int> List(Context& context, ListArguments& options,
+absl::StatusOr<int> List(Context& context, ImageListArguments& options,
                          const Arguments& arguments) {
   ImageListOptions list = {.all = options.all, .filters = options.filters};
   if (!arguments.empty()) list.filters.emplace("reference", arguments[0]);
@@ -122,17 +122,17 @@ absl::StatusOr<int> List(Context& context, ListArguments& options,
   return 0;
 }
 
-struct RemoveArguments {
+struct ImageRemoveArguments {
   bool force = false;
 };
 
 constexpr Flag kRemoveFlags[] = {
     {"force", 'f', "", "Force removal of the image",
-     Set<&RemoveArguments::force>},
+     Set<&ImageRemoveArguments::force>},
     {"no-prune", '\0', "", "Do not delete untagged parents", IgnoreFlag},
 };
 
-absl::StatusOr<int> Remove(Context& context, RemoveArguments& options,
+absl::StatusOr<int> Remove(Context& context, ImageRemoveArguments& options,
                            const Arguments& arguments) {
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   int exit_code = 0;
@@ -274,7 +274,7 @@ absl::StatusOr<int> History(Context& context, HistoryArguments& options,
   return 0;
 }
 
-struct PruneArguments {
+struct ImagePruneArguments {
   bool all = false;
   bool force = false;
   std::multimap<std::string, std::string> filters;
@@ -282,15 +282,15 @@ struct PruneArguments {
 
 constexpr Flag kPruneFlags[] = {
     {"all", 'a', "", "Remove all unused images, not just dangling ones",
-     Set<&PruneArguments::all>},
+     Set<&ImagePruneArguments::all>},
     {"filter", '\0', "filter",
      "Provide filter values (e.g. \"until=<timestamp>\")",
-     SetFilter<&PruneArguments::filters>},
+     SetFilter<&ImagePruneArguments::filters>},
     {"force", 'f', "", "Do not prompt for confirmation",
-     Set<&PruneArguments::force>},
+     Set<&ImagePruneArguments::force>},
 };
 
-absl::StatusOr<int> Prune(Context& context, PruneArguments& options,
+absl::StatusOr<int> Prune(Context& context, ImagePruneArguments& options,
                           const Arguments&) {
   if (!options.force &&
       !Confirm(absl::StrCat(
@@ -318,10 +318,10 @@ std::vector<Command> ImageCommands() {
        CommandMain<PullArguments, Pull>},
       {"images", "image", "ls", "list", "[OPTIONS] [REPOSITORY[:TAG]]",
        "List images", "", 0, 1, true, kListFlags,
-       CommandMain<ListArguments, List>},
+       CommandMain<ImageListArguments, List>},
       {"rmi", "image", "rm", "remove", "[OPTIONS] IMAGE [IMAGE...]",
        "Remove one or more images", "", 1, kNoLimit, true, kRemoveFlags,
-       CommandMain<RemoveArguments, Remove>},
+       CommandMain<ImageRemoveArguments, Remove>},
       {"tag",
        "image",
        "",
@@ -344,7 +344,7 @@ std::vector<Command> ImageCommands() {
        "Show the history of an image", "", 1, 1, true, kHistoryFlags,
        CommandMain<HistoryArguments, History>},
       {"", "image", "prune", "", "[OPTIONS]", "Remove unused images", "", 0, 0,
-       true, kPruneFlags, CommandMain<PruneArguments, Prune>},
+       true, kPruneFlags, CommandMain<ImagePruneArguments, Prune>},
   };
 }
 

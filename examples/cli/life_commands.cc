@@ -126,7 +126,7 @@ absl::StatusOr<int> Wait(Context& context, NoOptions&,
       });
 }
 
-struct RemoveArguments {
+struct ContainerRemoveArguments {
   bool force = false;
   bool volumes = false;
 };
@@ -135,13 +135,13 @@ constexpr Flag kRemoveFlags[] = {
     {"force", 'f', "",
      "Force the removal of a running container (uses "
      "SIGKILL)",
-     Set<&RemoveArguments::force>},
+     Set<&ContainerRemoveArguments::force>},
     {"volumes", 'v', "",
      "Remove anonymous volumes associated with the container",
-     Set<&RemoveArguments::volumes>},
+     Set<&ContainerRemoveArguments::volumes>},
 };
 
-absl::StatusOr<int> Remove(Context& context, RemoveArguments& options,
+absl::StatusOr<int> Remove(Context& context, ContainerRemoveArguments& options,
                            const Arguments& arguments) {
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   return ForEachName(
@@ -209,7 +209,7 @@ absl::StatusOr<int> Update(Context& context, ContainerUpdate& update,
   });
 }
 
-struct PruneArguments {
+struct ContainerPruneArguments {
   bool force = false;
   std::multimap<std::string, std::string> filters;
 };
@@ -217,12 +217,12 @@ struct PruneArguments {
 constexpr Flag kPruneFlags[] = {
     {"filter", '\0', "filter",
      "Provide filter values (e.g. \"until=<timestamp>\")",
-     SetFilter<&PruneArguments::filters>},
+     SetFilter<&ContainerPruneArguments::filters>},
     {"force", 'f', "", "Do not prompt for confirmation",
-     Set<&PruneArguments::force>},
+     Set<&ContainerPruneArguments::force>},
 };
 
-absl::StatusOr<int> Prune(Context& context, PruneArguments& options,
+absl::StatusOr<int> Prune(Context& context, ContainerPruneArguments& options,
                           const Arguments&) {
   if (!options.force &&
       !Confirm("WARNING! This will remove all stopped containers.\nAre you "
@@ -286,7 +286,7 @@ std::vector<Command> LifeCommands() {
        CommandMain<NoOptions, Wait>},
       {"rm", "container", "", "remove", kSome, "Remove one or more containers",
        "", 1, kNoLimit, true, kRemoveFlags,
-       CommandMain<RemoveArguments, Remove>},
+       CommandMain<ContainerRemoveArguments, Remove>},
       {"rename",
        "container",
        "",
@@ -304,7 +304,7 @@ std::vector<Command> LifeCommands() {
        kUpdateFlags, CommandMain<ContainerUpdate, Update>},
       {"", "container", "prune", "", "[OPTIONS]",
        "Remove all stopped containers", "", 0, 0, true, kPruneFlags,
-       CommandMain<PruneArguments, Prune>},
+       CommandMain<ContainerPruneArguments, Prune>},
   };
 }
 

@@ -192,7 +192,7 @@ absl::StatusOr<int> ShowEvents(Context& context, EventArguments& options,
   return 0;
 }
 
-struct PruneArguments {
+struct SystemPruneArguments {
   bool all = false;
   bool dry_run = false;
   bool force = false;
@@ -202,23 +202,23 @@ struct PruneArguments {
 
 constexpr Flag kPruneFlags[] = {
     {"all", 'a', "", "Remove all unused images not just dangling ones",
-     Set<&PruneArguments::all>},
+     Set<&SystemPruneArguments::all>},
     {"dry-run", '\0', "", "Only show what would be removed",
-     Set<&PruneArguments::dry_run>},
+     Set<&SystemPruneArguments::dry_run>},
     {"filter", '\0', "filter",
      "Provide filter values (e.g. \"label=<key>=<value>\")",
-     SetFilter<&PruneArguments::filters>},
+     SetFilter<&SystemPruneArguments::filters>},
     {"force", 'f', "", "Do not prompt for confirmation",
-     Set<&PruneArguments::force>},
+     Set<&SystemPruneArguments::force>},
     {"volumes", '\0', "", "Prune anonymous volumes",
-     Set<&PruneArguments::volumes>},
+     Set<&SystemPruneArguments::volumes>},
 };
 
 constexpr char kPruneQuestion[] =
     "WARNING! This will remove:\n"
     "  - all stopped containers\n";
 
-absl::StatusOr<int> Prune(Context& context, PruneArguments& options,
+absl::StatusOr<int> Prune(Context& context, SystemPruneArguments& options,
                           const Arguments&) {
   if (!options.force && !options.dry_run &&
       !Confirm(absl::StrCat(
@@ -283,7 +283,7 @@ std::vector<Command> SystemCommands() {
        "Get real time events from the engine", "", 0, 0, true, kEventFlags,
        CommandMain<EventArguments, ShowEvents>},
       {"", "system", "prune", "", "[OPTIONS]", "Remove unused data", "", 0, 0,
-       true, kPruneFlags, CommandMain<PruneArguments, Prune>},
+       true, kPruneFlags, CommandMain<SystemPruneArguments, Prune>},
       {"", "system", "check", "", "[OPTIONS]",
        "Verify the state root, reading every blob", "", 0, 0, true, kCheckFlags,
        CommandMain<CheckArguments, Check>},

@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# ck run, create, start, exec and the life of a container, end to end.
+. examples/cli/cli_test_lib.sh
+make_image
+
+# --- run: output, exit codes ---
+ck run --rm bb echo hello
+expect_code 0
+expect_out hello
+ck run --rm bb sh -c 'echo out; echo err >&2; exit 7'
+expect_code 7
+expect_out out
+expect_err err
+ck run --rm bb no-such-command
+expect_code 127
+ck run --rm bb /tmp/plain
+expect_code 126
+ck run --rm --pull=never no-such-image true
+expect_code 125
+ck run --no-such-flag bb
+expect_code 125
+expect_err_match $'unknown flag: --no-such-flag\nSee \'ck run --help\'.*'
+ck run --rm --restart=always bb true
+expect_code 125
+ck run --rm --init bb sh -c 'kill -9 $$'
+expect_code 137
+ck ps -aq
+expect_out ""
+
+# --- run: flags ---
+ck run --rm -e A=1 -e CK_CLI_TEST bb env
+expect_match '*A=1*'
+export CK_CLI_TEST=inherited
+ck run --rm -e CK_CLI_TEST bb env
+expect_match '*CK_CLI_TEST=inherited*'
+ck run --rm -h somehost bb hostname
+expect_out somehost
+ck run --rm -u user bb id -u
+expect_out 1000
+ck run --rm --entrypoint echo bb a b
+expect_out "a b"
+mkdir "$WORK/shared"
+echo content >"$WORK/shared/file"
+ck run --rm -v "$WORK/shared:/mnt" bb cat /mnt/file
+expect_out content
+ck run --rm --mount "type=bind,src=$WORK/shared,dst=/mnt,ro" bb touch /mnt/new
+expect_code 1
+ck run --rm --read-only --tmpfs /scratch:size=1m bb sh -c \
+  'touch /scratch/x && ! touch /x 2>/dev/null && echo fine'
+expect_out fine
+ck run --rm --network host bb true
+expect_code 0
+printf 'input' | timeout 30 "$CK" run --rm -i bb cat >"$WORK/out"
+expect [ "$(cat "$WORK/out")" = input ]
+head -c 3000000 /dev/zero | timeout 30 "$CK" run --rm -i bb wc -c >"$WORK/out"
+expect [ "$(cat "$WORK/out")" = 3000000 ]
+timeout 30 "$CK" run --rm bb head -c 3000000 /dev/zero >"$WORK/out"
+expect [ "$(wc -c <"$WORK/out")" = 3000000 ]
+ck run --rm --cidfile "$WORK/cid" bb true
+expect [ "$(wc -c <"$WORK/cid")" = 64 ]
+ck run --rm --cidfile "$WORK/cid" bb true
+expect_code 125
+
+# --- the life of a container ---
+ck run -d --name life -l tier=front bb sleep 1000
+expect_code 0
+expect [ "${#OUT}" = 64 ]
+id=$OUT
+ck ps --format '{{.Names}} {{.Image}} {{.State}} {{.Label "tier"}}'
+expect_out "life bb running front"
+ck ps -q --no-trunc
+expect_out "$id"
+ck ps --filter name=life --filter label=tier=front -q
+expect_out "${id:0:12}"
+ck run -d --name life bb true
+expect_code 125
+ck exec life echo inside
+expect_out inside
+ck exec life sh -c 'exit 3'
+expect_code 3
+ck exec life no-such-command
+expect_code 127
+ck exec -u user -w /tmp -e X=y life sh -c 'id -u; echo $X; ls'
+expect_out $'1000\ny\nplain'
+printf abc | timeout 30 "$CK" exec -i life cat >"$WORK/out"
+expect [ "$(cat "$WORK/out")" = abc ]
+ck top life -o pid,args
+expect_match 'PID*sleep 1000'
+ck stats --no-stream --format '{{.Name}} {{.PIDs}}' life
+expect_out "life 1"
+ck pause life
+ck ps --format '{{.State}}'
+expect_out paused
+ck exec life true
+expect_code 1
+ck unpause life
+ck update --pids-limit 50 life
+expect_out life
+ck update life
+expect_code 1
+ck rename life other
+expect_code 0
+ck inspect -f '{{.Name}} {{.State.Running}} {{index .Config.Labels "tier"}}' other
+expect_out "/other true front"
+ck inspect -f '{{.Nope}}' other
+expect_code 1
+ck rm other
+expect_code 1
+ck stop -t 0 other
+expect_out other
+ck stop other
+expect_code 0
+ck wait other
+expect_out 137
+ck ps -a --format '{{.Status}}'
+expect_match 'Exited (137) *'
+ck start other
+expect_out other
+ck restart -t 0 other
+expect_out other
+ck kill -s KILL other
+expect_out other
+ck kill -s NOPE other
+expect_code 1
+ck rm -f other
+expect_out other
+ck rm other
+expect_code 1
+ck rm -f other
+expect_code 0
+
+# --- logs, attach, start -a ---
+ck create --name logged bb sh -c 'echo one; echo two >&2; printf three'
+expect_code 0
+ck start -a logged
+expect_code 0
+expect_out $'one\nthree'
+expect_err two
+ck logs logged
+expect_out $'one\nthree'
+expect_err two
+ck logs --tail 1 logged
+expect_out three
+ck logs -t logged
+expect_match '20??-??-??T??:??:??.*Z one*'
+ck attach logged
+expect_code 1
+ck rm logged
+ck run -d --name talker -i bb sh -c 'read x; echo got $x; exit 4'
+echo word | timeout 30 "$CK" attach talker >"$WORK/out"
+expect [ $? = 4 ]
+expect [ "$(cat "$WORK/out")" = "got word" ]
+ck rm talker
+
+# --- signals: what ck gets, the container gets ---
+"$CK" run --name signalled bb sh -c \
+  'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.05; done' \
+  >"$WORK/signals" 2>&1 &
+runner=$!
+for _ in $(seq 200); do grep -q ready "$WORK/signals" && break; sleep 0.05; done
+kill -TERM $runner
+wait $runner
+expect [ $? = 9 ]
+expect grep -q caught "$WORK/signals"
+ck rm signalled
+
+# --- detached with --rm goes by itself ---
+ck run -d --rm --name brief bb sleep 0.1
+for _ in $(seq 100); do
+  [ -z "$("$CK" ps -aq)" ] && break
+  sleep 0.05
+done
+ck ps -aq
+expect_out ""
+
+# --- prune ---
+ck create bb true
+id=$OUT
+ck container prune -f --filter label=nothing
+expect_out "Total reclaimed space: 0B"
+ck system prune --dry-run
+expect_match "Would delete containers:*$id*"
+ck container prune -f
+expect_match "Deleted Containers:*$id*Total reclaimed space: *"
+ck ps -aq
+expect_out ""
+finish
