@@ -398,12 +398,14 @@ TEST_F(LauncherPlanTest, UserNamespaceWithMaps) {
                          CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
   container.after_clone = [](LaunchPlan& plan) {
     plan.Add(Op::kIdMap,
-             {std::string("0 0 1\n1 100001 65535\n"),
-              std::string("0 0 1\n1 100001 65535\n"), uint64_t{kIdMapDirect}});
+             {std::string("0 100000 65536\n"), std::string("0 100000 65536\n"),
+              uint64_t{kIdMapDirect}});
     plan.Add(Op::kSync);
   };
   LaunchPlan plan;
-  container.argv = {"sh", "-c", "id -u; cat /proc/self/uid_map | tr -s ' '"};
+  container.argv = {"sh", "-c",
+                    "id -u; cat /proc/self/uid_map | tr -s ' '; "
+                    "echo again >/proc/self/fd/1"};
   const LaunchPlan usual = MakePlan(container);
   for (Step step : usual.steps()) {
     // mknod is refused in user namespaces: the host's nodes are bound.
@@ -412,7 +414,7 @@ TEST_F(LauncherPlanTest, UserNamespaceWithMaps) {
   }
   CK_ASSERT_OK_AND_ASSIGN(Launched launched, launcher_->Start(MakeSpec(plan)));
   EXPECT_EQ(Await(launched.events, EventType::kExited).exit_code, 0);
-  EXPECT_EQ(Log(), "0\n 0 0 1\n 1 100001 65535\n");
+  EXPECT_EQ(Log(), "0\n 0 100000 65536\nagain\n");
 }
 
 TEST_F(LauncherPlanTest, JoinsANamespaceByPath) {

@@ -234,7 +234,10 @@ long MountOverlayByPath(const OverlayFields& f) {
 
 // Attaches the root's tree at a host path and makes it the child's root.
 long AttachRoot(Child& child, int mount, Str mount_point) {
-  const long target = Open(mount_point.c_str(), O_PATH | O_DIRECTORY);
+  long target = Open(mount_point.c_str(), O_PATH | O_DIRECTORY);
+  // In a user namespace the store's directories may be out of reach; the
+  // place does not matter, since pivot_root takes all of it away.
+  if (target == -EACCES) target = Open("/", O_PATH | O_DIRECTORY);
   if (target < 0) return Fail(target, "open", mount_point);
   const long result = Attach(mount, int(target));
   Close(int(target));

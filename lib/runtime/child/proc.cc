@@ -96,6 +96,18 @@ long StepSync(Proc& proc) {
   return MonitorStepsFollow(proc) ? AwaitSync(proc) : 0;
 }
 
+// The fifo that the child will open for writing.
+void GiveFifo(const Proc& proc, uint64_t uid) {
+  Plan::Cursor cursor;
+  StepView step;
+  while (proc.plan.Next(cursor, step)) {
+    if (step.op != Op::kAwaitStart) continue;
+    FieldReader fields = step.Fields();
+    const Str path = fields.S();
+    Sys(SYS_fchownat, kAtFdCwd, path.c_str(), uid, -1, AT_SYMLINK_NOFOLLOW);
+  }
+}
+
 // The container's root must be able to reopen its standard streams.
 void GivePipes(Proc& proc, FieldReader fields) {
   const Str uids = fields.S();
@@ -107,6 +119,7 @@ void GivePipes(Proc& proc, FieldReader fields) {
     while (*line == ' ') ++line;
     while (*line >= '0' && *line <= '9') ++line;
     if (good && inside == 0 && ParseInt(line, &outside)) {
+      GiveFifo(proc, outside);
       const int pipes[] = {proc.in, proc.out[0], proc.out[1]};
       for (const int fd : pipes) {
         if (fd >= 0) Sys(SYS_fchown, fd, outside, -1);
