@@ -66,7 +66,7 @@ static void RunAmongThreads(void) {
   for (int i = 0; i < 64; ++i) {
     CHECK(pthread_create(&threads[i], NULL, Busy, NULL) == 0);
   }
-  for (int i = 0; i < 60; ++i) RunTrue(engine);
+  for (int i = 0; i < 25; ++i) RunTrue(engine);
   g_stop = 1;
   for (int i = 0; i < 64; ++i) CHECK(pthread_join(threads[i], NULL) == 0);
   ck_engine_release(engine);

@@ -351,7 +351,7 @@ static volatile int g_stop;
 /* Starts programs all the time; each counts the descriptors it was born with.
  */
 static void* ForkAndExec(void* own_path) {
-  intptr_t leaks = 0;
+  volatile intptr_t leaks = 0; /* vfork() returns twice */
   while (!g_stop) {
     int status = 0;
     const pid_t child = vfork();

@@ -140,6 +140,7 @@ CK_EXPORT void ck_image_load_options_init(ck_image_load_options* options,
 /** Reads images from a docker-archive, an OCI layout directory or an
  *  oci-archive (plain, gzip or zstd). `out`: names, or ids of unnamed images.
  *  Errors: CK_INVALID_ARGUMENT / CK_REASON_ARCHIVE_CORRUPT, _MANIFEST_INVALID;
+ *  CK_DATA_LOSS / CK_REASON_ARCHIVE_CORRUPT for what cannot be read at all;
  *  CK_NOT_FOUND. Blocks on disk. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_image_load(ck_engine* engine, const char* path,
                                   const ck_image_load_options* options,
@@ -169,7 +170,8 @@ CK_EXPORT void ck_image_import_options_init(ck_image_import_options* options,
 
 /** Makes an image of a root file system archive (tar, plain or compressed) read
  *  from a descriptor, which stays the caller's. `out`: its id. Errors:
- *  CK_INVALID_ARGUMENT / CK_REASON_ARCHIVE_CORRUPT, _INVALID_REFERENCE. Blocks
+ *  CK_DATA_LOSS / CK_REASON_ARCHIVE_CORRUPT; CK_INVALID_ARGUMENT /
+ *  CK_REASON_INVALID_REFERENCE. Blocks
  *  on the descriptor. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_image_import(ck_engine* engine, int32_t archive_fd,
                                     const ck_image_import_options* options,
