@@ -9,8 +9,8 @@ export CK_ROOT=$WORK/root
 CHECKS=0
 FAILURES=0
 
-# A root file system of Debian's busybox-static, as the image "bb".
-make_image() {
+# A root file system of Debian's busybox-static: $WORK/rootfs.tar.
+make_rootfs() {
   local rootfs=$WORK/rootfs applet
   mkdir -p "$rootfs"/{bin,etc,tmp,root,dev,proc,sys}
   cp /bin/busybox "$rootfs/bin/"
@@ -23,8 +23,43 @@ make_image() {
   printf 'root:x:0:\nuser:x:1000:\n' >"$rootfs/etc/group"
   echo data >"$rootfs/tmp/plain"
   tar -C "$rootfs" -cf "$WORK/rootfs.tar" .
+}
+
+# The same as the image "bb".
+make_image() {
+  make_rootfs
   "$CK" import -c 'CMD ["/bin/sh"]' "$WORK/rootfs.tar" bb >/dev/null ||
     fail "ck import"
+}
+
+# The root file system as an OCI layout, "loaded:1", that prints "loaded".
+make_layout() {
+  local layout=$WORK/layout layer size config config_size manifest
+  local manifest_size arch=amd64 oci=application/vnd.oci.image
+  [ "$(uname -m)" = aarch64 ] && arch=arm64
+  mkdir -p "$layout/blobs/sha256"
+  cp "$WORK/rootfs.tar" "$WORK/blob"
+  size=$(stat -c %s "$WORK/blob")
+  layer=$(store_blob "$layout")
+  printf '{"architecture":"%s","os":"linux","config":{"Cmd":["echo","loaded"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    $arch "$layer" >"$WORK/blob"
+  config_size=$(stat -c %s "$WORK/blob")
+  config=$(store_blob "$layout")
+  printf '{"schemaVersion":2,"mediaType":"%s.manifest.v1+json","config":{"mediaType":"%s.config.v1+json","digest":"sha256:%s","size":%s},"layers":[{"mediaType":"%s.layer.v1.tar","digest":"sha256:%s","size":%s}]}' \
+    $oci $oci "$config" "$config_size" $oci "$layer" "$size" >"$WORK/blob"
+  manifest_size=$(stat -c %s "$WORK/blob")
+  manifest=$(store_blob "$layout")
+  printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"loaded:1"}}]}' \
+    $oci "$manifest" "$manifest_size" >"$layout/index.json"
+  echo '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
+}
+
+# store_blob LAYOUT: moves $WORK/blob to its digest, which is printed.
+store_blob() {
+  local digest
+  digest=$(sha256sum "$WORK/blob" | cut -d' ' -f1)
+  mv "$WORK/blob" "$1/blobs/sha256/$digest"
+  echo "$digest"
 }
 
 fail() {

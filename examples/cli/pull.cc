@@ -53,8 +53,10 @@ absl::StatusOr<ImageInfo> PullWithProgress(const Engine& engine,
                 : absl::StrCat(parts.repository, ":", parts.tag);
   const auto before = engine.images().Inspect(name);
 
-  const int columns =
-      isatty(request.fd) ? GetTerminalSize(request.fd).columns : 0;
+  // A terminal that does not say how wide it is has 80 columns.
+  constexpr int kColumns = 80;
+  const int width = GetTerminalSize(request.fd).columns;
+  const int columns = !isatty(request.fd) ? 0 : width > 0 ? width : kColumns;
   PullProgressText progress(columns);
   PullOptions options;
   options.platform = request.platform;

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# ck pull, and the pull of ck run, from a real registry on loopback.
+. examples/cli/cli_test_lib.sh
+for program in docker-registry skopeo; do
+  command -v $program >/dev/null && continue
+  case ",${CK_MUST_HAVE:-}," in
+    *",$program,"*) echo "this machine must have $program" && exit 1 ;;
+  esac
+  echo "SKIPPED: $program is not installed"
+  exit 0
+done
+make_rootfs
+make_layout
+
+cat >"$WORK/registry.yml" <<END
+version: 0.1
+storage: {filesystem: {rootdirectory: $WORK/registry}}
+http: {addr: 127.0.0.1:0}
+END
+docker-registry serve "$WORK/registry.yml" >"$WORK/registry.log" 2>&1 &
+registry=$!
+trap 'kill $registry 2>/dev/null' EXIT
+for _ in $(seq 200); do
+  port=$(sed -n 's/.*listening on 127.0.0.1:\([0-9]*\).*/\1/p' "$WORK/registry.log" | head -1)
+  [ -n "$port" ] && break
+  sleep 0.05
+done
+name=127.0.0.1:$port/test/image
+skopeo copy -q --dest-tls-verify=false "oci:$WORK/layout:loaded:1" \
+  "docker://$name:1" || fail "skopeo copy"
+
+ck pull "$name:1"
+expect_code 0
+expect_match "1: Pulling from $name*: Pull complete*Digest: sha256:*Status: Downloaded newer image for $name:1*$name:1"
+ck pull "$name:1"
+expect_match "*Status: Image is up to date for $name:1*"
+ck pull -q "$name:1"
+expect_out "$name:1"
+ck images --digests --format '{{.Repository}} {{.Tag}} {{.Digest}}'
+expect_match "*$name 1 sha256:*"
+ck run --rm "$name:1"
+expect_out loaded
+ck rmi "$name:1"
+ck run --rm "$name:1" echo pulled
+expect_code 0
+expect_out pulled
+expect_err_match "Unable to find image '$name:1' locally*Status: Downloaded newer image for $name:1"
+ck rmi "$name:1"
+ck run -q --rm --pull always "$name:1" echo again
+expect_out again
+expect_err ""
+ck pull "$name:no-such-tag"
+expect_code 1
+ck run --rm "$name:no-such-tag"
+expect_code 125
+ck pull 'Not A Reference'
+expect_code 1
+
+# On a terminal: one line a layer, redrawn in place.
+ck rmi "$name:1"
+script -qec "$CK pull $name:1" /dev/null >"$WORK/terminal" </dev/null
+expect grep -q $'\e\[1A\e\[2K' "$WORK/terminal"
+expect grep -q 'Pull complete' "$WORK/terminal"
+
+kill $registry
+wait $registry 2>/dev/null
+ck pull "$name:1"
+expect_code 1
+finish
