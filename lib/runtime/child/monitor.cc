@@ -196,9 +196,8 @@ long LockDirectory() {
   return result;
 }
 
-// The files in the container's directory. The lock comes first: it tells
-// everybody that there is a monitor.
-long OpenDirectory(const uint8_t boot_id[16]) {
+// Tells everybody that there is a monitor, before anything is made.
+long OpenLock() {
   const int directory = monitor->request->directory;
   if (directory < 0) return 0;
   long result =
@@ -206,8 +205,14 @@ long OpenDirectory(const uint8_t boot_id[16]) {
   if (result < 0) return Fail(result, "open", "monitor.lock");
   monitor->lock = int(result);
   result = LockDirectory();
-  if (result < 0) return Fail(result, "flock", "monitor.lock");
-  result = monitor->state.Open(directory, boot_id);
+  return result < 0 ? Fail(result, "flock", "monitor.lock") : 0;
+}
+
+// The other files in the container's directory, while the child is busy.
+long OpenFiles(const uint8_t boot_id[16]) {
+  const int directory = monitor->request->directory;
+  if (directory < 0) return 0;
+  long result = monitor->state.Open(directory, boot_id);
   if (result < 0) return Fail(result, "open", "state");
   const LaunchRequest& wire = monitor->request->wire;
   if (wire.flags & kLaunchLog) {
@@ -375,14 +380,16 @@ void RunMonitor(MonitorRequest& request, const uint8_t boot_id[16]) {
   }
   memset(FailureSlot(), 0, sizeof(ChildFailure));
   good = good && LoadPlan(main.proc, request.plan) && LoadHealthPlan(request) &&
-         OpenDirectory(boot_id) == 0;
+         OpenLock() == 0;
   if (!good) main.failure = *FailureSlot();
-  if (!good || StartSession(main) < 0) FinishFailed();
-  if (request.directory >= 0 && ListenForClients(request.directory) < 0) {
-    main.failure = *FailureSlot();
-    KillContainer();
-    FinishFailed();
+  const bool started = good && StartSession(main) == 0;
+  // A refused second monitor must leave the first one's files alone.
+  if (good) good = OpenFiles(boot_id) == 0;
+  if (started && good && request.directory >= 0) {
+    good = ListenForClients(request.directory) == 0;
   }
+  if (started && !good) main.failure = *FailureSlot();
+  if (!started || !good) FinishFailed();
   for (;;) {
     self.loop.RunOnce(NextDeadline());
     RunTimers();
