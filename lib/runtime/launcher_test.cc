@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -62,6 +63,26 @@ TEST_F(LauncherTest, DeadlineUndoesTheStart) {
   spec.deadline = absl::Now() + absl::Milliseconds(100);
   EXPECT_THAT(launcher_->Start(spec),
               StatusIs(absl::StatusCode::kDeadlineExceeded, Reason::kTimeout));
+}
+
+TEST_F(LauncherTest, ManyThreadsStartAtOnce) {
+  // On one shared directory: no overlay of their own, no cgroups, no files.
+  const LaunchPlan plan = MakePlan(
+      {.argv = {"sh", "-c", "exit 9"}, .cgroups = false, .overlay = false});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        LaunchSpec spec = MakeSpec(plan);
+        spec.directory_fd = -1;
+        spec.flags = kLaunchPidPrivate;
+        auto launched = launcher_->Start(spec);
+        ASSERT_THAT(launched, testing::IsOk());
+        EXPECT_EQ(Await(launched->events, EventType::kExited).exit_code, 9);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(LauncherTest, MissingCommandIsNotFound) {
