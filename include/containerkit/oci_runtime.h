@@ -82,7 +82,8 @@ struct OciContainerState {
 };
 
 // Thread-safe. Each call is complete in itself: several processes may work on
-// one root at once, a container's lock file keeps them apart.
+// one root at once, a container's lock keeps them apart. Poststart and
+// poststop hooks are children of the calling process, waited for by pid.
 class OciRuntime final {
  public:
   static absl::StatusOr<OciRuntime> Open(const OciRuntimeOptions& options);

@@ -63,4 +63,19 @@ void ClampScheduler(const sys::CgroupLayout& layout,
   process.scheduler.reset();
 }
 
+bool MayMakeCgroup(const sys::CgroupLayout& layout, const std::string& path) {
+  const auto directories = sys::CgroupDirectories(layout, path);
+  if (!directories.ok()) return false;
+  for (const sys::CgroupDirectory& directory : *directories) {
+    // The nearest directory that is there.
+    std::string there = directory.path;
+    while (there.size() > directory.mount_point.size() &&
+           access(there.c_str(), F_OK) != 0) {
+      there.resize(there.find_last_of('/'));
+    }
+    if (access(there.c_str(), W_OK) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace containerkit::container

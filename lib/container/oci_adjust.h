@@ -24,6 +24,10 @@ void ClampScheduler(const sys::CgroupLayout& layout,
                     const oci::Resources& resources, oci::Process& process,
                     std::vector<std::string>& warnings);
 
+// Whether this process may make the cgroup `path` in every hierarchy: without
+// root, only below what was delegated to it.
+bool MayMakeCgroup(const sys::CgroupLayout& layout, const std::string& path);
+
 }  // namespace containerkit::container
 
 #endif  // CONTAINERKIT_LIB_CONTAINER_OCI_ADJUST_H_

@@ -81,5 +81,16 @@ TEST_F(OciAdjustTest, RealTimeNeedsABudgetOnV1WithGroupScheduling) {
   EXPECT_EQ(warnings.size(), 1);
 }
 
+TEST_F(OciAdjustTest, ACgroupNeedsAWritableAncestorInEveryHierarchy) {
+  sys::CgroupLayout layout;
+  layout.mode = sys::CgroupMode::kLegacy;
+  layout.hierarchies = {{.controllers = {"cpu"}, .mount_point = root_}};
+  EXPECT_TRUE(MayMakeCgroup(layout, "/a/b"));
+  EXPECT_FALSE(MayMakeCgroup(layout, "/../b"));
+  layout.hierarchies.push_back(
+      {.controllers = {"memory"}, .mount_point = "/no/such/mount"});
+  EXPECT_FALSE(MayMakeCgroup(layout, "/a/b"));
+}
+
 }  // namespace
 }  // namespace containerkit::container

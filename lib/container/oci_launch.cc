@@ -168,10 +168,16 @@ absl::StatusOr<OciLaunched> LaunchOciContainer(OciBundle& bundle,
   ClampScheduler(facts.cgroups, bundle.spec.linux_config.resources,
                  *bundle.spec.process, warnings);
   runtime::PlanOptions plan_options;
-  plan_options.cgroup.disabled = options.no_cgroup;
   plan_options.bundle = bundle.path;
   plan_options.cgroup.default_path = DefaultCgroup(facts, record.id);
   plan_options.cgroup.optional = !facts.privileged();
+  const std::string& cgroup = bundle.spec.linux_config.cgroups_path;
+  plan_options.cgroup.disabled =
+      options.no_cgroup ||
+      (!facts.privileged() &&
+       !MayMakeCgroup(facts.cgroups, cgroup.empty()
+                                         ? plan_options.cgroup.default_path
+                                         : cgroup));
   const auto document = [&record](absl::string_view status, std::string* head,
                                   std::string* tail) {
     OciStateDocument parts = HookStateDocument(record, status);

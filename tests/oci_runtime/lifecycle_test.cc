@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
+#include "lib/testing/require.h"
 #include "tests/oci_runtime/oci_fixture.h"
 
 namespace containerkit::oci_test {
@@ -236,6 +238,37 @@ TEST_F(LifecycleTest, RunForwardsSignals) {
            Scratch("out"), "'; do sleep 0.02; done; kill -TERM $p; wait $p")});
   EXPECT_EQ(result.code, 9) << result.err;
   EXPECT_EQ(ReadText(Scratch("out")), "ready\ngot\n");
+}
+
+TEST_F(LifecycleTest, RootIsNotNeeded) {
+  CK_REQUIRE("user-namespaces");
+  // Where another user can reach it.
+  const std::string program = Scratch("ck-oci");
+  WriteText(program, ReadText(OciTest::program()));
+  ASSERT_EQ(chmod(program.c_str(), 0755), 0);
+  const std::string root = Scratch("rootless");
+  ASSERT_EQ(mkdir(root.c_str(), 0700), 0);
+  ASSERT_EQ(chown(root.c_str(), 65534, 65534), 0);
+  const auto run = [&](Strings arguments) {
+    const Strings prefix = {"setpriv",       "--reuid", "65534",
+                            "--regid",       "65534",   "--clear-groups",
+                            program.c_str(), "--root",  root};
+    arguments.insert(arguments.begin(), prefix.begin(), prefix.end());
+    return RunProgram(arguments);
+  };
+  Json config = Config("id; exec sleep 100");
+  config["linux"]["namespaces"].push_back({{"type", "user"}});
+  const Json map = {{{"containerID", 0}, {"hostID", 65534}, {"size", 1}}};
+  config["linux"]["uidMappings"] = map;
+  config["linux"]["gidMappings"] = map;
+  WriteConfig(config);
+  const Result started = run({"run", "-d", "-b", bundle(), "a"});
+  EXPECT_EQ(started.code, 0) << started.err;
+  EXPECT_EQ(Json::parse(run({"state", "a"}).out)["owner"], "nobody");
+  EXPECT_EQ(run({"exec", "a", "id", "-u"}).out, "0\n");
+  EXPECT_EQ(run({"kill", "a", "KILL"}).code, 0);
+  EXPECT_TRUE(WaitFor([&] { return run({"delete", "a"}).code == 0; }));
+  EXPECT_EQ(run({"list", "-q"}).out, "");
 }
 
 }  // namespace
