@@ -147,9 +147,11 @@ def main():
                        "//capi/...", "//examples/..."]), tally)
         else:
             tally.skipped["no clang here"] += 1
-        bazel_test("asan", ["--config=asan", "--test_tag_filters=asan"],
+        bazel_test("asan", ["--config=asan", "--build_tests_only",
+                            "--test_tag_filters=asan"],
                    ["//..."], tally)
-        bazel_test("tsan", ["--config=tsan", "--test_tag_filters=tsan"],
+        bazel_test("tsan", ["--config=tsan", "--build_tests_only",
+                            "--test_tag_filters=tsan"],
                    ["//..."], tally)
     for name in tally.failed:
         print(f"failed: {name}")

@@ -73,11 +73,19 @@ absl::StatusOr<ImageRemoval> Images::Remove(const std::string& name,
   for (const std::string& id : removal.deleted) {
     core_->EmitImage("delete", id, id);
   }
+  if (!removal.deleted.empty()) {
+    CK_RETURN_IF_ERROR(core_->CollectGarbage().status());
+  }
   return removal;
 }
 
 absl::StatusOr<ImageRemoval> Images::Prune(bool all, bool dry_run) {
-  return core_->images().Prune(all, dry_run);
+  CK_ASSIGN_OR_RETURN(ImageRemoval removal,
+                      core_->images().Prune(all, dry_run));
+  if (!dry_run) {
+    CK_RETURN_IF_ERROR(core_->CollectGarbage().status());
+  }
+  return removal;
 }
 
 }  // namespace containerkit

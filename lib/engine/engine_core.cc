@@ -21,6 +21,7 @@
 #include "lib/oci/platform.h"
 #include "lib/registry/credentials.h"
 #include "lib/store/check.h"
+#include "lib/store/garbage.h"
 #include "lib/sys/file_util.h"
 
 namespace containerkit::engine {
@@ -245,7 +246,16 @@ absl::StatusOr<PruneReport> EngineCore::Prune(bool all_images, bool dry_run) {
     report.containers.push_back(container.id);
   }
   CK_ASSIGN_OR_RETURN(report.images, images_->Prune(all_images, dry_run));
+  if (!dry_run) {
+    CK_ASSIGN_OR_RETURN(report.reclaimed_bytes, CollectGarbage());
+  }
   return report;
+}
+
+absl::StatusOr<uint64_t> EngineCore::CollectGarbage() {
+  CK_ASSIGN_OR_RETURN(const store::GarbageResult result,
+                      store::CollectGarbage(*store_));
+  return result.freed_bytes;
 }
 
 void EngineCore::EmitContainer(

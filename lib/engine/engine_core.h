@@ -49,6 +49,8 @@ class EngineCore {
   absl::StatusOr<EngineInfo> Info();
   absl::StatusOr<std::vector<StoreFinding>> Check(bool repair);
   absl::StatusOr<PruneReport> Prune(bool all_images, bool dry_run);
+  // Frees the blobs and layers that nothing refers to; how many bytes.
+  absl::StatusOr<uint64_t> CollectGarbage();
 
   void EmitImage(const std::string& action, const std::string& id,
                  const std::string& name);
