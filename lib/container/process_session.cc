@@ -6,11 +6,29 @@
 
 namespace containerkit::container {
 
-absl::Status ProcessSession::Write(absl::string_view data) {
-  absl::Status status = stream_.Write(data);
-  if (GetReason(status) != Reason::kMonitorLost) return status;
-  return FailedPrecondition(Reason::kNotRunning, "container.write_stdin",
+absl::Status ProcessSession::UnlessEnded(const absl::Status& status,
+                                         absl::string_view operation) const {
+  if (!ended_.load() && GetReason(status) != Reason::kMonitorLost) {
+    return status;
+  }
+  return FailedPrecondition(Reason::kNotRunning, operation,
                             "the process has ended");
+}
+
+absl::Status ProcessSession::Write(absl::string_view data) {
+  return UnlessEnded(stream_.Write(data), "container.write_stdin");
+}
+
+absl::Status ProcessSession::CloseStdin() {
+  return UnlessEnded(stream_.CloseStdin(), "container.close_stdin");
+}
+
+absl::Status ProcessSession::Resize(uint16_t rows, uint16_t columns) {
+  return UnlessEnded(stream_.Resize(rows, columns), "container.resize");
+}
+
+absl::Status ProcessSession::Signal(int signal) {
+  return UnlessEnded(stream_.Signal(signal), "container.signal");
 }
 
 absl::StatusOr<ExitStatus> ProcessSession::Read(
@@ -29,6 +47,7 @@ absl::StatusOr<ExitStatus> ProcessSession::Read(
         break;
       case runtime::Stream::kEvent:
         if (packet.event.type == runtime::EventType::kExited) {
+          ended_.store(true);
           return ExitStatus{
               .code = packet.event.exit_code,
               .oom_killed = (packet.event.flags & runtime::kEventOom) != 0};

@@ -3,6 +3,7 @@
 #ifndef CONTAINERKIT_LIB_CONTAINER_PROCESS_SESSION_H_
 #define CONTAINERKIT_LIB_CONTAINER_PROCESS_SESSION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,20 +26,24 @@ class ProcessSession {
       : stream_(std::move(stream)), pid_(pid) {}
 
   absl::Status Write(absl::string_view data);
-  absl::Status CloseStdin() { return stream_.CloseStdin(); }
+  absl::Status CloseStdin();
   absl::StatusOr<ExitStatus> Read(
       const std::function<void(const Output&)>& sink,
       const CancelToken& cancel);
-  absl::Status Resize(uint16_t rows, uint16_t columns) {
-    return stream_.Resize(rows, columns);
-  }
-  absl::Status Signal(int signal) { return stream_.Signal(signal); }
+  absl::Status Resize(uint16_t rows, uint16_t columns);
+  absl::Status Signal(int signal);
   int32_t pid() const { return pid_; }
   int fd() const { return stream_.fd(); }
 
  private:
+  // What a command was answered; kNotRunning once the process has ended,
+  // whether Read() has told so or the stream has closed.
+  absl::Status UnlessEnded(const absl::Status& status,
+                           absl::string_view operation) const;
+
   runtime::AttachStream stream_;
   int32_t pid_;
+  std::atomic<bool> ended_{false};
 };
 
 }  // namespace containerkit::container

@@ -220,6 +220,12 @@ static void ExecTalksBothWays(void) {
   CHECK_OK(ck_container_exec(container, snooze, 2, NULL, &session, &err));
   CHECK_OK(ck_session_signal(session, SIGKILL, &err));
   CHECK(ReadAll(session, &out) == 128 + SIGKILL);
+  CHECK_ERROR(ck_session_signal(session, SIGKILL, &err), CK_FAILED_PRECONDITION,
+              CK_REASON_NOT_RUNNING);
+  CHECK_ERROR(ck_session_resize(session, 1, 1, &err), CK_FAILED_PRECONDITION,
+              CK_REASON_NOT_RUNNING);
+  CHECK_ERROR(ck_session_write(session, "x", 1, NULL, &err),
+              CK_FAILED_PRECONDITION, CK_REASON_NOT_RUNNING);
   ck_session_release(session);
 
   options.env = NULL;
