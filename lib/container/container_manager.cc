@@ -20,6 +20,7 @@
 #include "lib/container/random_name.h"
 #include "lib/container/scope_id.h"
 #include "lib/sys/file_util.h"
+#include "lib/sys/lock_file.h"
 
 namespace containerkit::container {
 namespace {
@@ -96,7 +97,25 @@ ContainerManager::Load(const std::string& id) {
 
 absl::StatusOr<UniqueFd> ContainerManager::OpenDirectory(
     const std::string& id) {
-  return env_.store->snapshots().OpenDir(id);
+  absl::StatusOr<UniqueFd> directory = env_.store->snapshots().OpenDir(id);
+  for (int i = 0; i < 10 && !directory.ok(); ++i) {
+    // Taken away under our hands, with the container or to be made again.
+    CK_RETURN_IF_ERROR(Load(id).status());
+    directory = env_.store->snapshots().OpenDir(id);
+  }
+  return directory;
+}
+
+absl::StatusOr<UniqueFd> ContainerManager::Lock(const std::string& id) {
+  constexpr absl::Duration kLongestStart = absl::Seconds(30);
+  CK_RETURN_IF_ERROR(Load(id).status());
+  // A descriptor of its own: the monitor gets copies of the other one.
+  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
+  CK_RETURN_IF_ERROR(sys::LockFd(directory.get(), sys::LockMode::kExclusive,
+                                 kLongestStart, id));
+  // Whoever held the lock may have removed it.
+  CK_RETURN_IF_ERROR(Load(id).status());
+  return directory;
 }
 
 absl::StatusOr<runtime::ProcessSnapshot> ContainerManager::Process(
@@ -192,6 +211,7 @@ absl::Status ContainerManager::Rename(const std::string& id,
 
 absl::Status ContainerManager::Remove(const std::string& id,
                                       const RemoveOptions& options) {
+  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   CK_ASSIGN_OR_RETURN(runtime::ProcessSnapshot process, Process(id));
   if (process.monitored) {
@@ -203,11 +223,11 @@ absl::Status ContainerManager::Remove(const std::string& id,
                            ": stop it or use force")),
           "container", id);
     }
-    absl::Status stopped = StopRunning(id, SIGKILL, absl::ZeroDuration());
-    // Its end, or its monitor's, may have come before our command.
-    if (!stopped.ok() && GetReason(stopped) != Reason::kNotRunning &&
-        GetReason(stopped) != Reason::kMonitorLost) {
-      return stopped;
+    const absl::Status sent = SendStop(id, SIGKILL, absl::ZeroDuration());
+    // It may have ended before our command came.
+    if (GetReason(sent) != Reason::kNotRunning) {
+      CK_RETURN_IF_ERROR(sent);
+      CK_RETURN_IF_ERROR(WaitUntilGone(id, absl::ZeroDuration()));
     }
     CK_ASSIGN_OR_RETURN(process, Process(id));
   }
@@ -220,7 +240,7 @@ absl::Status ContainerManager::Remove(const std::string& id,
 absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
   const std::string& id = container.row.id;
   // Described before it is gone: the event names it.
-  CK_ASSIGN_OR_RETURN(const ContainerInfo info, Inspect(id));
+  const ContainerInfo info = Describe(container, {}, false);
   bool removed = false;
   CK_RETURN_IF_ERROR(env_.store->Reclaim([&](store::Txn& txn) {
     CK_ASSIGN_OR_RETURN(removed, txn.RemoveContainer(id));
@@ -290,8 +310,13 @@ void ContainerManager::OnEvent(const std::string& id,
       Emit(id, "die", {{"exitCode", absl::StrCat(event.exit_code)}});
       if ((event.flags & runtime::kEventFinal) == 0) break;
       const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-      if (container.ok() && (*container)->row.auto_remove) {
-        // The watcher has nobody to tell; Reconcile() tries again.
+      if (!container.ok() || !(*container)->row.auto_remove) break;
+      // Not waited for: who holds it may be waiting for this very event, and
+      // removes it itself or starts it again. Reconcile() finds what is left.
+      const absl::StatusOr<UniqueFd> directory = OpenDirectory(id);
+      if (directory.ok() &&
+          sys::TryLockFd(directory->get(), sys::LockMode::kExclusive)
+              .value_or(false)) {
         RemoveStopped(**container).IgnoreError();
       }
       break;

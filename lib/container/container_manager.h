@@ -133,6 +133,10 @@ class ContainerManager {
 
   absl::StatusOr<std::shared_ptr<const Loaded>> Load(const std::string& id);
   absl::StatusOr<UniqueFd> OpenDirectory(const std::string& id);
+  // Held while a start is under way, a stop is sent or a removal done, so that
+  // these never overlap, whatever process does them: flock on the container's
+  // directory. Errors: kContainerNotFound when it is gone; kStoreBusy.
+  absl::StatusOr<UniqueFd> Lock(const std::string& id);
   absl::StatusOr<runtime::ProcessSnapshot> Process(const std::string& id);
   // The monitor of a running container. Errors: kNotRunning.
   absl::StatusOr<runtime::MonitorClient> Monitor(const std::string& id);
@@ -163,10 +167,15 @@ class ContainerManager {
   absl::StatusOr<ExitStatus> WaitStopped(const std::string& id,
                                          absl::Time deadline,
                                          const CancelToken& cancel);
+  // nullopt: there is no monitor to watch, or it went without a last word.
+  absl::StatusOr<std::optional<ExitStatus>> WatchUntilExit(
+      const std::string& id, absl::Time deadline, const CancelToken& cancel);
   absl::StatusOr<ExitStatus> WaitForChange(const std::string& id,
                                            const WaitOptions& options);
-  absl::Status StopRunning(const std::string& id, int signal,
-                           absl::Duration grace);
+  // Asks the monitor to stop; the caller holds the lock.
+  absl::Status SendStop(const std::string& id, int signal,
+                        absl::Duration grace);
+  absl::Status WaitUntilGone(const std::string& id, absl::Duration grace);
   absl::Status RemoveStopped(const Loaded& container);
   absl::Status KillLeftovers(const std::string& id);
 

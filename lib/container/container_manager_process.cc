@@ -49,6 +49,28 @@ absl::StatusOr<runtime::MonitorClient> ContainerManager::Monitor(
   return runtime::MonitorClient(std::move(directory));
 }
 
+absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WatchUntilExit(
+    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
+  const runtime::MonitorClient monitor(std::move(directory));
+  absl::StatusOr<runtime::EventStream> events = monitor.Watch();
+  while (events.ok()) {
+    const absl::StatusOr<runtime::Event> event =
+        events->Next(deadline, cancel.fd());
+    if (!event.ok()) {
+      if (GetReason(event.status()) == Reason::kMonitorLost) break;
+      return WithContainer(event.status(), id);
+    }
+    if (event->type == runtime::EventType::kExited &&
+        (event->flags & runtime::kEventFinal) != 0) {
+      return std::optional<ExitStatus>(
+          ExitStatus{.code = event->exit_code,
+                     .oom_killed = (event->flags & runtime::kEventOom) != 0});
+    }
+  }
+  return std::optional<ExitStatus>();
+}
+
 absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
     const std::string& id, absl::Time deadline, const CancelToken& cancel) {
   if (const std::shared_ptr<LiveProcess> live = live_.Find(id)) {
@@ -56,27 +78,20 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
                         live->Wait(deadline, cancel));
     if (exit.has_value()) return *exit;
   } else {
-    CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
-    const runtime::MonitorClient monitor(std::move(directory));
-    absl::StatusOr<runtime::EventStream> events = monitor.Watch();
-    while (events.ok()) {
-      const absl::StatusOr<runtime::Event> event =
-          events->Next(deadline, cancel.fd());
-      if (!event.ok()) {
-        if (GetReason(event.status()) == Reason::kMonitorLost) break;
-        return WithContainer(event.status(), id);
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot run, Process(id));
+    while (true) {
+      CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
+                          WatchUntilExit(id, deadline, cancel));
+      if (exit.has_value()) return *exit;
+      // Its monitor is gone, or not there yet: the state file has the answer.
+      // With another first process it is another run; ours has ended.
+      CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+      if (!process.monitored || process.state == ProcessState::kExited ||
+          process.pid_start_ticks != run.pid_start_ticks) {
+        return ExitOf(process);
       }
-      if (event->type == runtime::EventType::kExited &&
-          (event->flags & runtime::kEventFinal) != 0) {
-        return ExitStatus{
-            .code = event->exit_code,
-            .oom_killed = (event->flags & runtime::kEventOom) != 0};
-      }
-    }
-    // It ended before we could watch: its state file has the answer.
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
-    if (!process.monitored || process.state == ProcessState::kExited) {
-      return ExitOf(process);
+      if (absl::Now() > deadline) break;
+      absl::SleepFor(absl::Milliseconds(1));
     }
   }
   return WithContainer(
@@ -140,23 +155,26 @@ absl::StatusOr<ExitStatus> ContainerManager::Wait(const std::string& id,
   return ExitOf(process);
 }
 
-absl::Status ContainerManager::StopRunning(const std::string& id, int signal,
-                                           absl::Duration grace) {
+absl::Status ContainerManager::SendStop(const std::string& id, int signal,
+                                        absl::Duration grace) {
   CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
   const absl::Status sent = monitor.Stop(signal, grace);
-  if (GetReason(sent) == Reason::kMonitorLost) {
+  if (GetReason(sent) == Reason::kMonitorLost ||
+      GetReason(sent) == Reason::kNotRunning) {
     // It ended by itself before the command arrived.
-    CK_RETURN_IF_ERROR(
-        WaitStopped(id, absl::Now() + kKillAllowance, {}).status());
+    CK_RETURN_IF_ERROR(WaitUntilGone(id, absl::ZeroDuration()));
     return NotRunningError(id);
   }
   CK_RETURN_IF_ERROR(WithContainer(sent, id));
   // A frozen process cannot take the signal: thaw it, as docker does.
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
-  if (paused) {
-    CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
-    CK_RETURN_IF_ERROR(cgroup->Thaw());
-  }
+  if (!paused) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
+  return WithContainer(cgroup->Thaw(), id);
+}
+
+absl::Status ContainerManager::WaitUntilGone(const std::string& id,
+                                             absl::Duration grace) {
   const absl::StatusOr<ExitStatus> exit = WaitStopped(
       id,
       grace == absl::InfiniteDuration() ? absl::InfiniteFuture()
@@ -192,15 +210,18 @@ absl::Status ContainerManager::Stop(const std::string& id,
   }
   const absl::Duration grace =
       options.timeout.value_or(config.stop_timeout.value_or(kDefaultGrace));
-  const absl::Status status = StopRunning(id, signal, grace);
-  if (GetReason(status) == Reason::kNotRunning) {
+  CK_ASSIGN_OR_RETURN(UniqueFd lock, Lock(id));
+  const absl::Status sent = SendStop(id, signal, grace);
+  lock.Reset();
+  if (GetReason(sent) == Reason::kNotRunning) {
     return WithContainer(
         FailedPrecondition(
             Reason::kAlreadyStopped, "container.stop",
             absl::StrCat("container ", id.substr(0, 12), " is not running")),
         id);
   }
-  CK_RETURN_IF_ERROR(status);
+  CK_RETURN_IF_ERROR(sent);
+  CK_RETURN_IF_ERROR(WaitUntilGone(id, grace));
   Emit(id, "stop");
   return absl::OkStatus();
 }
@@ -211,17 +232,12 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
     return InvalidArgument(Reason::kInvalidArgument, "container.kill",
                            absl::StrCat("no signal ", signal));
   }
-  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
   if (signal == SIGKILL) {
     // Not to be undone by a restart policy, and not held up by a pause.
-    CK_RETURN_IF_ERROR(
-        WithContainer(monitor.Stop(signal, absl::ZeroDuration()), id));
-    CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
-    if (paused) {
-      CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
-      CK_RETURN_IF_ERROR(cgroup->Thaw());
-    }
+    CK_RETURN_IF_ERROR(SendStop(id, signal, absl::ZeroDuration()));
   } else {
+    CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
     CK_RETURN_IF_ERROR(WithContainer(monitor.Signal(signal), id));
   }
   Emit(id, "kill", {{"signal", absl::StrCat(signal)}});
@@ -252,7 +268,10 @@ absl::StatusOr<bool> ContainerManager::IsPaused(const std::string& id) {
     }
     return cgroup.status();
   }
-  return (*cgroup)->Frozen();
+  const absl::StatusOr<bool> frozen = (*cgroup)->Frozen();
+  // Removed since it was opened.
+  if (frozen.status().code() == absl::StatusCode::kNotFound) return false;
+  return frozen;
 }
 
 absl::Status ContainerManager::Pause(const std::string& id) {

@@ -326,6 +326,7 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
+  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
   CK_ASSIGN_OR_RETURN(auto container, Load(id));
   if (options.rows != 0 && options.columns != 0) {
     auto sized = std::make_shared<Loaded>(*container);
