@@ -35,6 +35,7 @@ def bundle(context, tree, command=("/bin/true",)):
         [context.bin / "examples/oci-runtime/ck-oci", "spec", "-b", path],
         check=True, capture_output=True, text=True).stdout or
         (path / "config.json").read_text())
+    spec["ociVersion"] = "1.0.2"  # the newest that Debian's crun knows
     spec["root"] = {"path": str(tree), "readonly": False}
     spec["process"]["terminal"] = False
     spec["process"]["args"] = list(command)

@@ -24,6 +24,25 @@ def _free_port():
         return s.getsockname()[1]
 
 
+class HugetlbHierarchy:
+    """Debian's crun wants every v1 controller mounted, hugetlb too."""
+
+    PATH = pathlib.Path("/sys/fs/cgroup/hugetlb")
+
+    def __enter__(self):
+        controllers = pathlib.Path("/proc/cgroups").read_text()
+        self.made = "hugetlb" in controllers and not self.PATH.exists()
+        if self.made:
+            self.PATH.mkdir()
+            subprocess.run(["mount", "-t", "cgroup", "-o", "hugetlb", "cgroup",
+                            self.PATH], check=True)
+
+    def __exit__(self, *unused):
+        if self.made:
+            subprocess.run(["umount", self.PATH], check=True)
+            self.PATH.rmdir()
+
+
 class Docker:
     """A dockerd of our own; overlay2, no bridge."""
 
@@ -33,6 +52,7 @@ class Docker:
         sock = base / "docker.sock"
         self.command = ["docker", "-H", f"unix://{sock}"]
         self.line = " ".join(self.command)
+        self.data = base / "data"
         config = base / "daemon.json"
         config.write_text(json.dumps({}))
         extra = ["--insecure-registry", registry.host] if registry else []
@@ -53,6 +73,8 @@ class Docker:
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
+        subprocess.run(["umount", self.data], capture_output=True,
+                       check=False)
 
 
 class Podman:

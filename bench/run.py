@@ -310,11 +310,13 @@ def main():
     arguments = parser.parse_args()
     rounds = 3 if arguments.smoke else arguments.rounds
     bin_dir = build()
-    with tempfile.TemporaryDirectory(prefix="ck-bench-") as scratch:
+    with tempfile.TemporaryDirectory(
+            prefix="ck-bench-", ignore_cleanup_errors=True) as scratch:
         context = Context(bin_dir, pathlib.Path(scratch), rounds,
                           arguments.smoke)
-        for name in arguments.only.split(","):
-            QUESTIONS[name](context)
+        with peers.HugetlbHierarchy():
+            for name in arguments.only.split(","):
+                QUESTIONS[name](context)
     if not arguments.smoke:
         OUT.mkdir(parents=True, exist_ok=True)
         (OUT / "README.md").write_text(
