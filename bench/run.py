@@ -299,7 +299,8 @@ def header(rounds):
             "table in turns. Peers are Debian 12's packages, with their "
             "daemons started and warm. Times are whole: for commands from "
             "spawn to collected exit, in-process from the call to the "
-            "collected exit and removal.\n")
+            "collected exit and removal. Goals that are missed, with the "
+            "reasons: missed.md.\n")
 
 
 def main():
