@@ -84,7 +84,12 @@ def run(stage, command, tally, env=None):
     print(f"{'ok  ' if ok else 'FAIL'} {stage} ({seconds:.0f} s)", flush=True)
     if not ok:
         print(result.stdout[-20000:], flush=True)
-    tally.check(stage, ok)
+    skip = next((line[len("skipped: "):] for line in result.stdout.splitlines()
+                 if line.startswith("skipped: ")), None)
+    if ok and skip:
+        tally.skipped[skip] += 1
+    else:
+        tally.check(stage, ok)
     return ok
 
 

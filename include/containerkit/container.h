@@ -91,8 +91,8 @@ class Session final {
   absl::Status CloseStdin();
 
   // Waits for output and gives it to `sink`, until the process ended and all
-  // output was delivered; returns the exit status. A negative fd-like wake is
-  // not needed: `cancel` ends it with CANCELLED and it may be called again.
+  // output was delivered; returns the exit status. `cancel` ends it with
+  // CANCELLED; it may then be called again.
   absl::StatusOr<ExitStatus> Read(
       const std::function<void(const Output&)>& sink,
       const CancelToken& cancel = {});

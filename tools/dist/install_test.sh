@@ -18,7 +18,7 @@ for file in include/containerkit/containerkit_c.h include/containerkit/c/base.h 
   share/doc/containerkit/README.md; do
   [ -e "$prefix/$file" ] || { echo "no $file"; exit 1; }
 done
-if grep -rlE '/work/|/root/|bazel' "$prefix/lib/pkgconfig" \
+if grep -rlE '/root/|/home/|bazel' "$prefix/lib/pkgconfig" \
   "$prefix/lib/cmake"; then
   echo "a path of the build machine"
   exit 1
