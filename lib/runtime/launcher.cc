@@ -1,5 +1,6 @@
 #include "lib/runtime/launcher.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -184,6 +185,7 @@ absl::Status Launcher::EnsureSpawner() {
   if (spawner_.socket.ok()) return absl::OkStatus();
   CK_ASSIGN_OR_RETURN(spawner_, StartSpawner(image_.get()), "start helper");
   owner_ = getpid();
+  ++generation_;
   return absl::OkStatus();
 }
 
@@ -192,23 +194,29 @@ absl::Status Launcher::Warm() {
   return EnsureSpawner();
 }
 
-absl::Status Launcher::Send(const LaunchRequest& request,
-                            const std::vector<int>& fds) {
+absl::StatusOr<uint64_t> Launcher::Send(const LaunchRequest& request,
+                                        const std::vector<int>& fds) {
   absl::MutexLock lock(&mutex_);
   CK_RETURN_IF_ERROR(EnsureSpawner());
   absl::Status status =
       sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
-  if (!absl::IsUnavailable(status)) return status;
-  // Somebody killed the spawner: its monitors live on, a new one serves.
-  StopSpawner();
-  CK_RETURN_IF_ERROR(EnsureSpawner());
-  return sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
+  if (absl::IsUnavailable(status)) {
+    // Somebody killed the spawner: its monitors live on, a new one serves.
+    StopSpawner();
+    CK_RETURN_IF_ERROR(EnsureSpawner());
+    status = sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
+  }
+  CK_RETURN_IF_ERROR(status);
+  return generation_;
 }
 
-bool Launcher::SpawnerDied() {
+bool Launcher::SpawnerDied(uint64_t generation) {
   absl::MutexLock lock(&mutex_);
-  return spawner_.pidfd.ok() &&
-         sys::WaitForExit(spawner_.pidfd.get(), absl::InfinitePast()).ok();
+  if (generation != generation_) return true;
+  // Not its pidfd: a process ends only after its sockets have been closed,
+  // and those of the request are closed after this one.
+  pollfd socket = {spawner_.socket.get(), POLLRDHUP, 0};
+  return poll(&socket, 1, 0) == 1;
 }
 
 absl::StatusOr<Launched> Launcher::Start(const LaunchSpec& spec) {
@@ -242,13 +250,14 @@ absl::StatusOr<Launched> Launcher::Start(const LaunchSpec& spec) {
                              "too many descriptors");
     }
     request.fds = fds.bits();
-    CK_RETURN_IF_ERROR(Send(request, fds.fds()));
+    CK_ASSIGN_OR_RETURN(const uint64_t generation, Send(request, fds.fds()));
     reply.second.Reset();
     absl::StatusOr<Launched> launched =
         AwaitStart(EventStream(std::move(reply.first)), spec);
     const bool lost = GetReason(launched.status()) == Reason::kMonitorLost;
     // Without a word from a monitor the request died with the spawner.
-    if (launched.ok() || !lost || attempt == kTries || !SpawnerDied()) {
+    if (launched.ok() || !lost || attempt == kTries ||
+        !SpawnerDied(generation)) {
       return launched;
     }
   }

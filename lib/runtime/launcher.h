@@ -101,12 +101,15 @@ class Launcher {
 
   absl::Status EnsureSpawner() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopSpawner() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Send(const LaunchRequest& request, const std::vector<int>& fds);
-  bool SpawnerDied();
+  // Says which spawner has got it.
+  absl::StatusOr<uint64_t> Send(const LaunchRequest& request,
+                                const std::vector<int>& fds);
+  bool SpawnerDied(uint64_t generation);
 
   const UniqueFd image_;  // the helper, a sealed memfd
   absl::Mutex mutex_;
   SpawnerProcess spawner_ ABSL_GUARDED_BY(mutex_);
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;  // counts spawners
   // The process that started the spawner; 0: none yet. Another one is a
   // forked copy of it, which must not use it.
   pid_t owner_ ABSL_GUARDED_BY(mutex_) = 0;

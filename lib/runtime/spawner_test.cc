@@ -174,25 +174,6 @@ TEST(SpawnerTest, IsIsolatedFromItsHost) {
   signal(SIGPIPE, SIG_DFL);
 }
 
-TEST(SpawnerTest, StartDoesNotGrowWithTheHost) {
-  constexpr size_t kSize = size_t{256} << 20;
-  void* memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  ASSERT_NE(memory, MAP_FAILED);
-  const UniqueFd image = Image();
-  absl::Duration best = absl::InfiniteDuration();
-  for (int i = 0; i < 10; ++i) {
-    const absl::Time start = absl::Now();
-    auto spawner = StartSpawner(image.get());
-    best = std::min(best, absl::Now() - start);
-    CK_ASSERT_OK(spawner);
-    StopSpawner(*spawner);
-  }
-  munmap(memory, kSize);
-  // A fork of this memory takes about 10 ms.
-  EXPECT_LT(best, absl::Milliseconds(4));
-}
-
 TEST(SpawnerTest, BadImageIsAnError) {
   CK_ASSERT_OK_AND_ASSIGN(
       const UniqueFd image,
