@@ -11,104 +11,60 @@ namespace {
 inline constexpr int kMaxRaces = 4096;
 inline constexpr int kMaxLinks = 40;
 
-// One walk of mkdir -p: `done` is what was opened so far, from the root.
-struct Walk {
-  char done[PATH_MAX];
+long Make(int root, char* path, uint32_t mode, bool* made, int links);
+
+// Copies a path with single slashes and none at its end.
+bool CopyPath(const char* path, char (&copy)[PATH_MAX]) {
   size_t size = 0;
-};
-
-long OpenDone(int root, const Walk& walk) {
-  return OpenInRoot(root, walk.size == 0 ? "." : walk.done,
-                    O_PATH | O_DIRECTORY);
+  for (; *path != '\0'; ++path) {
+    if (*path == '/' && (path[1] == '/' || path[1] == '\0')) continue;
+    if (size + 1 == sizeof copy) return false;
+    copy[size++] = *path;
+  }
+  copy[size] = '\0';
+  return true;
 }
 
-long Append(Walk& walk, const char* name, size_t size) {
-  if (walk.size + size + 2 > sizeof walk.done) return -ENAMETOOLONG;
-  walk.done[walk.size++] = '/';
-  memcpy(walk.done + walk.size, name, size);
-  walk.size += size;
-  walk.done[walk.size] = '\0';
-  return 0;
-}
-
-long WalkPath(int root, Walk& walk, const char* path, uint32_t mode, bool* made,
-              int links);
-
-// The name exists but cannot be opened as a directory: if it is a dangling
-// symlink, makes what it points to.
-long FollowDangling(int root, Walk& walk, size_t before, const char* name,
+// The path's last name, in `parent`, leads nowhere: makes what it points to.
+long FollowDangling(int root, int parent, const char* path, const char* name,
                     uint32_t mode, bool* made, int links) {
   if (links <= 0) return -ELOOP;
-  const size_t after = walk.size;
-  walk.size = before;
-  walk.done[before] = '\0';
-  const long parent = OpenDone(root, walk);
-  if (parent < 0) return parent;
   char target[PATH_MAX];
-  const long n =
-      Sys(SYS_readlinkat, int(parent), name, target, sizeof target - 1);
-  Close(int(parent));
-  if (n < 0) {
-    walk.size = after;
-    return n == -EINVAL ? -ENOTDIR : n;
-  }
+  const long n = Sys(SYS_readlinkat, parent, name, target, sizeof target - 1);
+  if (n < 0) return n == -EINVAL ? -ENOTDIR : n;
   target[n] = '\0';
-  if (target[0] == '/') {
-    walk.size = 0;
-    walk.done[0] = '\0';
-  }
-  return WalkPath(root, walk, target, mode, made, links - 1);
+  char joined[PATH_MAX];
+  Text text(joined, sizeof joined);
+  if (target[0] != '/') text.AddBytes(path, size_t(name - path));
+  text.Add(target);
+  char next[PATH_MAX];
+  if (text.cut() || !CopyPath(joined, next)) return -ENAMETOOLONG;
+  return Make(root, next, mode, made, links - 1);
 }
 
-// Adds one component to the walk, making it when it is missing.
-long Descend(int root, Walk& walk, const char* name, size_t size, uint32_t mode,
-             bool* made, int links) {
-  const size_t before = walk.size;
-  long result = Append(walk, name, size);
-  if (result < 0) return result;
-  long fd = OpenDone(root, walk);
-  if (fd >= 0) {
-    Close(int(fd));
-    return 0;
-  }
-  if (fd != -ENOENT) return fd;
-  char copy[NAME_MAX + 1];
-  if (size > NAME_MAX) return -ENAMETOOLONG;
-  memcpy(copy, name, size);
-  copy[size] = '\0';
-  walk.done[before] = '\0';
-  walk.size = before;
-  const long parent = OpenDone(root, walk);
+// mkdir -p from the deepest directory that exists. `path` is CopyPath()'s;
+// it is shortened and restored on the way.
+long Make(int root, char* path, uint32_t mode, bool* made, int links) {
+  const uint64_t flags = O_PATH | O_DIRECTORY;
+  long fd = OpenInRoot(root, *path == '\0' ? "/" : path, flags);
+  if (fd != -ENOENT || *path == '\0') return fd;
+  char* slash = const_cast<char*>(FindLast(path, '/'));
+  const char* name = slash == nullptr ? path : slash + 1;
+  char top[] = "";
+  if (slash != nullptr) *slash = '\0';
+  const long parent =
+      Make(root, slash == nullptr ? top : path, 0755, nullptr, links);
+  if (slash != nullptr) *slash = '/';
   if (parent < 0) return parent;
-  result = Sys(SYS_mkdirat, int(parent), copy, mode);
-  Close(int(parent));
+  const long result = Sys(SYS_mkdirat, parent, name, mode);
   if (result == 0 && made != nullptr) *made = true;
-  if (result < 0 && result != -EEXIST) return result;
-  Append(walk, copy, size);
-  fd = OpenDone(root, walk);
-  if (fd >= 0) {
-    Close(int(fd));
-    return 0;
+  fd = result;
+  if (result == 0 || result == -EEXIST) fd = OpenInRoot(root, path, flags);
+  if (result == -EEXIST && fd == -ENOENT) {
+    fd = FollowDangling(root, int(parent), path, name, mode, made, links);
   }
-  if (fd != -ENOENT) return fd;
-  return FollowDangling(root, walk, before, copy, mode, made, links);
-}
-
-long WalkPath(int root, Walk& walk, const char* path, uint32_t mode, bool* made,
-              int links) {
-  while (*path != '\0') {
-    while (*path == '/') ++path;
-    size_t size = 0;
-    while (path[size] != '\0' && path[size] != '/') ++size;
-    if (size == 0) break;
-    const bool last = path[size] == '\0';
-    if (made != nullptr) *made = false;
-    const long result =
-        Descend(root, walk, path, size, last ? mode : 0755, made, links);
-    if (result < 0) return result;
-    path += size;
-  }
-  return 0;
+  Close(int(parent));
+  return fd;
 }
 
 }  // namespace
@@ -126,13 +82,9 @@ long OpenInRoot(int root, const char* path, uint64_t flags) {
 
 long MakeDirectories(int root, const char* path, uint32_t mode, bool* made) {
   if (made != nullptr) *made = false;
-  if (*path == '\0') path = "/";
-  const long fd = OpenInRoot(root, path, O_PATH | O_DIRECTORY);
-  if (fd != -ENOENT) return fd;
-  Walk walk;
-  walk.done[0] = '\0';
-  const long result = WalkPath(root, walk, path, mode, made, kMaxLinks);
-  return result < 0 ? result : OpenDone(root, walk);
+  char copy[PATH_MAX];
+  if (!CopyPath(path, copy)) return -ENAMETOOLONG;
+  return Make(root, copy, mode, made, kMaxLinks);
 }
 
 long OpenParent(int root, const char* path, Entry* entry) {
