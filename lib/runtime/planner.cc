@@ -270,6 +270,7 @@ absl::Status PlanAll(Planning& p) {
   ReadNamespaces(p);
   CK_RETURN_IF_ERROR(CheckSpec(p));
   p.out.pid_private = p.Fresh(NamespaceType::kPid);
+  p.out.own_network = p.Fresh(NamespaceType::kNetwork) && !p.user_namespace;
   CK_RETURN_IF_ERROR(PlanCgroupSetup(p));
   PlanJoins(p);
   CK_RETURN_IF_ERROR(PlanClone(p));

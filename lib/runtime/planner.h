@@ -37,9 +37,6 @@ struct CgroupSettings {
   // Without a usable hierarchy, and where limits cannot be set, the container
   // runs without them (rootless).
   bool optional = false;
-  // Also make directories in hierarchies that limit nothing: name=systemd,
-  // and v2 in hybrid mode.
-  bool all_hierarchies = false;
 };
 
 struct PlanOptions {
@@ -78,6 +75,8 @@ struct PlannedLaunch {
   // Where the out-of-memory count is read; "" = nowhere.
   std::string oom_path;
   bool pid_private = false;
+  // In a new network namespace that belongs to our own user namespace.
+  bool own_network = false;
   bool terminal = false;
   uint32_t rows = 0, columns = 0;
   // What was asked for and is left out, one sentence each.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -34,13 +35,24 @@ uint64_t Optional(const Planning& p) {
   return FlagIf(p.options.cgroup.optional, kWriteOptional);
 }
 
-// Has a controller of v1 that can limit or count something. Beside v1, v2 has
-// none that anybody asks for.
-bool IsUseful(const CgroupDirectory& directory) {
+// The controllers of v1 that every container is in: what `stats`, `pause`,
+// `update`, the device rules and the end need. Of others (hugetlb, rdma,
+// net_cls ...) only those that are to limit something; each directory costs
+// some 100 us of a start. Beside v1, v2 has none that anybody asks for.
+bool IsUseful(const CgroupDirectory& directory,
+              const std::vector<CgroupWrite>& writes) {
+  static constexpr absl::string_view kAlways[] = {
+      "blkio",   "cpu",     "cpuacct", "cpuset",
+      "devices", "freezer", "memory",  "pids"};
   if (directory.v2) return false;
-  return std::any_of(
-      directory.controllers.begin(), directory.controllers.end(),
-      [](const std::string& name) { return !absl::StartsWith(name, "name="); });
+  return std::any_of(directory.controllers.begin(), directory.controllers.end(),
+                     [&writes](const std::string& name) {
+                       const auto limits = [&name](const CgroupWrite& write) {
+                         return write.controller == name;
+                       };
+                       return absl::c_linear_search(kAlways, name) ||
+                              absl::c_any_of(writes, limits);
+                     });
 }
 
 const CgroupDirectory* DirectoryOf(const Planning& p,
@@ -89,12 +101,7 @@ void EnableControllers(Planning& p, const CgroupDirectory& directory) {
   }
 }
 
-absl::Status PlanLimits(Planning& p) {
-  const oci::Resources& resources = p.spec.linux_config.resources;
-  CK_ASSIGN_OR_RETURN(const std::vector<CgroupWrite> writes,
-                      Unified(p) ? sys::CgroupV2Writes(resources)
-                                 : sys::CgroupV1Writes(resources),
-                      "linux.resources");
+absl::Status PlanLimits(Planning& p, const std::vector<CgroupWrite>& writes) {
   for (const CgroupWrite& write : writes) {
     const CgroupDirectory* directory = DirectoryOf(p, write.controller);
     if (directory == nullptr) {
@@ -109,7 +116,7 @@ absl::Status PlanLimits(Planning& p) {
                  {absl::StrCat(directory->path, "/", write.file), write.value,
                   write.optional ? uint64_t{kWriteOptional} : Optional(p)});
   }
-  if (!Unified(p) && !resources.unified.empty()) {
+  if (!Unified(p) && !p.spec.linux_config.resources.unified.empty()) {
     return Unimplemented(Reason::kUnsupportedOption, "planner.cgroup",
                          "linux.resources.unified needs cgroup v2");
   }
@@ -161,23 +168,25 @@ absl::Status PlanCgroupSetup(Planning& p) {
     if (p.options.cgroup.optional) return absl::OkStatus();
     return directories.status();
   }
+  const oci::Resources& resources = p.spec.linux_config.resources;
+  CK_ASSIGN_OR_RETURN(const std::vector<CgroupWrite> writes,
+                      Unified(p) ? sys::CgroupV2Writes(resources)
+                                 : sys::CgroupV1Writes(resources),
+                      "linux.resources");
   for (CgroupDirectory& directory : *directories) {
     if (directory.path == directory.mount_point) {
       return Invalid(Reason::kSpecInvalid,
                      absl::StrCat("linux.cgroupsPath \"", path,
                                   "\" is the root of the hierarchy"));
     }
-    if (!Unified(p) && !IsUseful(directory) &&
-        !p.options.cgroup.all_hierarchies) {
-      continue;
-    }
+    if (!Unified(p) && !IsUseful(directory, writes)) continue;
     p.out.cgroup.push_back(std::move(directory));
   }
   for (const CgroupDirectory& directory : p.out.cgroup) {
     if (directory.v2 && Unified(p)) EnableControllers(p, directory);
     p.plan().Add(Op::kMakeCgroup, {directory.path});
   }
-  CK_RETURN_IF_ERROR(PlanLimits(p));
+  CK_RETURN_IF_ERROR(PlanLimits(p, writes));
   PlanDeviceRules(p);
   FindOomPath(p);
   return absl::OkStatus();

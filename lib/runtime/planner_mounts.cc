@@ -195,10 +195,16 @@ void PlanCgroupV1Hierarchy(Planning& p, const std::string& target,
   }
 }
 
-// Without an own cgroup, hierarchies that limit nothing are not shown.
+// A container with a cgroup sees what it is in, never the host's part of other
+// hierarchies. Without one, those that limit nothing are not shown.
 bool IsShown(const Planning& p, const sys::CgroupHierarchy& hierarchy) {
   if (hierarchy.v2) return false;
-  if (p.options.cgroup.all_hierarchies) return true;
+  if (!p.out.cgroup.empty()) {
+    return std::any_of(p.out.cgroup.begin(), p.out.cgroup.end(),
+                       [&](const sys::CgroupDirectory& directory) {
+                         return directory.mount_point == hierarchy.mount_point;
+                       });
+  }
   return std::none_of(
       hierarchy.controllers.begin(), hierarchy.controllers.end(),
       [](const std::string& c) { return absl::StartsWith(c, "name="); });

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
@@ -72,8 +73,19 @@ TEST(PlannerTest, DefaultContainerOnHybridCgroups) {
   EXPECT_FALSE(planned.terminal);
   EXPECT_EQ(planned.oom_path,
             "/sys/fs/cgroup/memory/containerkit/c1/memory.oom_control");
-  EXPECT_EQ(planned.cgroup.size(), 8u);
+  EXPECT_EQ(planned.cgroup.size(), 7u);
   EXPECT_TRUE(planned.warnings.empty());
+}
+
+TEST(PlannerTest, HierarchiesThatOnlyLimitAreMadeForTheirLimits) {
+  const std::string made =
+      "MakeCgroup path=/sys/fs/cgroup/hugetlb/containerkit/c1";
+  BuiltSpec built = MustBuild({}, HybridHost());
+  const auto without = MustPlan(built, HybridHost());
+  EXPECT_FALSE(absl::StrContains(without.plan.Describe(), "hugetlb"));
+  built.spec.linux_config.resources.hugepage_limits.push_back({"2MB", 1 << 21});
+  const auto with = MustPlan(built, HybridHost());
+  EXPECT_TRUE(absl::StrContains(with.plan.Describe(), made));
 }
 
 TEST(PlannerTest, DefaultContainerOnUnifiedCgroups) {
