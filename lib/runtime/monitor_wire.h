@@ -59,6 +59,7 @@ enum LaunchFlags : uint32_t {
   kLaunchLog = 1 << 5,            // write log.json
   kLaunchPidPrivate = 1 << 6,     // the container has its own pid namespace
   kLaunchDetachOnReply = 1 << 7,  // nobody waits for later events
+  kLaunchOwnNetwork = 1 << 8,     // a new network namespace will be needed
 };
 
 enum RestartPolicy : uint32_t {

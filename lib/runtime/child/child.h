@@ -66,8 +66,9 @@ struct Child {
 
   // State of the interpretation.
   int root = -1;             // directory of the container's root
-  int procfs = -1;           // private procfs, made when first needed
+  int procfs = -1;           // OwnProcfs(), once there is one
   int mask = -1;             // the empty tmpfs behind masked directories
+  int null = -1;             // the device behind masked files
   int last_actor = -1;       // index of the last step of M
   bool shared_root = false;  // "/" propagates: the old root must not
   bool new_user = false;     // in a user namespace made by this plan

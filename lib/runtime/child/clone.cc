@@ -242,12 +242,32 @@ long CloneThroughIntermediate(Birth& birth) {
   return 0;
 }
 
+// Enters the network namespace that was made in advance.
+long EnterNetwork(Birth& birth, int network) {
+  if (network < 0) return 0;
+  const long result = Sys(SYS_setns, network, CLONE_NEWNET);
+  Close(network);
+  if (result == 0) return 0;
+  birth.proc.shared->failure.op = uint16_t(Op::kClone);
+  return Fail(result, "setns", "network");
+}
+
 long CloneDirectly(Birth& birth) {
   Proc& proc = birth.proc;
+  const bool new_network =
+      (birth.flags & CLONE_NEWNET) != 0 && (birth.flags & CLONE_NEWUSER) == 0;
+  const int network = new_network ? proc.network : -1;
+  if (network >= 0) birth.flags &= ~uint64_t{CLONE_NEWNET};
   const long result = CloneInto(proc, birth.flags, birth.cgroup, false);
+  if (result != 0) CloseAndForget(proc.network);
   if (result < 0) return Fail(result, "clone3", "");
   if (result > 0) return 0;
   SetFailureSlot(&proc.shared->failure);
+  if (EnterNetwork(birth, network) < 0) {
+    proc.shared->failure.step = birth.step.index;
+    proc.shared->phase = SharedPage::kFailed;
+    Exit(1);
+  }
   if (birth.child.unprivileged && (birth.flags & CLONE_NEWUSER)) {
     // Its id maps are files that only root owns otherwise; nobody else is in
     // its namespaces yet.

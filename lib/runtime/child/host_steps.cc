@@ -58,12 +58,18 @@ long RunMapper(const char* program, int pid, Str map) {
 
 }  // namespace
 
-long StepWriteHost(FieldReader fields) {
+long StepWriteHost(FieldReader fields, OpenHostFile& last) {
   const Str path = fields.S();
   const Str value = fields.S();
   const uint64_t flags = fields.U();
-  const long result =
-      WriteFileAt(kAtFdCwd, path.c_str(), value.data, value.size);
+  long result = 0;
+  if (last.fd < 0 || !Equal(last.path.c_str(), path.c_str())) {
+    CloseAndForget(last.fd);
+    result = Open(path.c_str(), O_WRONLY);
+    last = {path, int(result)};
+  }
+  // Files of cgroups and of /proc take each write as a whole value.
+  if (result >= 0) result = Write(last.fd, value.data, value.size);
   if (result >= 0 || (flags & kWriteOptional)) return 0;
   return Fail(result, "write", path);
 }

@@ -7,7 +7,13 @@
 
 namespace containerkit::runtime::child {
 
-long StepWriteHost(FieldReader fields);
+// A host file that is written several times in a row stays open meanwhile.
+struct OpenHostFile {
+  Str path;
+  int fd = -1;
+};
+
+long StepWriteHost(FieldReader fields, OpenHostFile& last);
 long StepDeviceProgram(FieldReader fields);
 long StepIdMap(FieldReader fields, int pid);
 long StepWriteChildProc(FieldReader fields, int pid);

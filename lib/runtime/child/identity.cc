@@ -145,22 +145,22 @@ long StepSeccomp(Child& child, const StepView& step) {
 
 long StepLabel(Child& child, Op op, FieldReader fields) {
   const Str label = fields.S();
-  const long procfs = PrivateProcfs(child);
+  const long procfs = OwnProcfs(child);
   if (procfs < 0) return procfs;
   if (op == Op::kSelinuxLabel) {
-    const long result = WriteFileAt(int(procfs), "thread-self/attr/exec",
-                                    label.data, label.size);
+    const long result = WriteInProcfs(int(procfs), "thread-self/attr/exec",
+                                      label.data, label.size);
     return result < 0 ? Fail(result, "write attr/exec", label) : 0;
   }
   char value[1024];
   Text text(value, sizeof value);
   text.Add("exec ").Add(label);
   if (text.cut()) return Fail(-ENAMETOOLONG, "apparmor", label);
-  long result = WriteFileAt(int(procfs), "thread-self/attr/apparmor/exec",
-                            value, text.size());
+  long result = WriteInProcfs(int(procfs), "thread-self/attr/apparmor/exec",
+                              value, text.size());
   if (result == -ENOENT) {
     result =
-        WriteFileAt(int(procfs), "thread-self/attr/exec", value, text.size());
+        WriteInProcfs(int(procfs), "thread-self/attr/exec", value, text.size());
   }
   return result < 0 ? Fail(result, "write attr/apparmor/exec", label) : 0;
 }

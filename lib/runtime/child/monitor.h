@@ -21,6 +21,7 @@ struct MonitorRequest {
   int plan = -1, reply = -1, directory = -1;
   int stdio[3] = {-1, -1, -1};
   int attach = -1, scope = -1, health = -1, console = -1;
+  int network = -1;  // an unused network namespace, made in advance
   int extra[kMaxRequestFds];
   uint32_t extra_count = 0;
 };

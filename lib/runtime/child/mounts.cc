@@ -352,7 +352,7 @@ long MakeMount(const char* fstype, const char* source, List options,
   return result;
 }
 
-long PrivateProcfs(Child& child) {
+long OwnProcfs(Child& child) {
   if (child.procfs >= 0) return child.procfs;
   const char* call;
   const long fd = MakeMount(
@@ -362,6 +362,22 @@ long PrivateProcfs(Child& child) {
   if (!IsProcfs(int(fd))) return Fail(-EPERM, "fstatfs", "proc");
   child.procfs = int(fd);
   return fd;
+}
+
+long OpenInProcfs(int procfs, const char* path, uint64_t flags) {
+  struct open_how how = {};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+  return Sys(SYS_openat2, procfs, path, &how, sizeof how);
+}
+
+long WriteInProcfs(int procfs, const char* path, const void* data,
+                   size_t size) {
+  const long fd = OpenInProcfs(procfs, path, O_WRONLY);
+  if (fd < 0) return fd;
+  const long result = Write(int(fd), data, size);
+  Close(int(fd));
+  return result < 0 ? result : 0;
 }
 
 long StepPropagation(Child& child, FieldReader fields) {
@@ -416,14 +432,21 @@ long StepMount(Child& child, FieldReader fields) {
   const uint64_t attr = fields.U();
   const uint64_t propagation = fields.U();
   const uint64_t flags = fields.U();
+  const bool procfs = Equal(fstype.c_str(), "proc");
   const char* call;
   const long mount =
       MakeMount(fstype.c_str(), source.c_str(), options, attr, &call);
   if (mount == -ENODEV && (flags & kMountOptional)) return 0;
   if (mount < 0) return Fail(mount, call, target);
-  const long result = Place(child, int(mount), target, propagation, flags,
-                            false, Equal(fstype.c_str(), "proc"));
-  Close(int(mount));
+  const long result =
+      Place(child, int(mount), target, propagation, flags, false, procfs);
+  // A whole and writable one serves the steps that write there, too.
+  const bool whole = options.count == 0 && (attr & MOUNT_ATTR_RDONLY) == 0;
+  if (result == 0 && procfs && whole && child.procfs < 0) {
+    child.procfs = int(mount);
+  } else {
+    Close(int(mount));
+  }
   return result;
 }
 
@@ -494,23 +517,29 @@ long MaskDirectory(Child& child, int target) {
 
 // The container's /dev/null, if it is one: an image or volume may have put
 // something else there (CVE-2025-31133).
-long MaskFile(Child& child, int target) {
+long MaskSource(Child& child) {
+  if (child.null >= 0) return child.null;
   const long null = OpenInRoot(child.root, "/dev/null", O_PATH | O_NOFOLLOW);
   if (null < 0) return Fail(null, "openat2", "/dev/null");
   struct stat stat;
   long result = Fstat(int(null), &stat);
-  if (result == 0 && !IsNull(stat)) {
-    result = Fail(-EPERM, "mask source", "/dev/null");
+  if (result == 0 && !IsNull(stat)) result = -EPERM;
+  if (result < 0) {
+    Close(int(null));
+    return Fail(result, "mask source", "/dev/null");
   }
-  if (result == 0) {
-    result = Sys(SYS_open_tree, null, "",
-                 kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  }
-  Close(int(null));
-  if (result < 0) return result;
-  const int mount = int(result);
-  result = Attach(mount, target);
-  Close(mount);
+  child.null = int(null);
+  return null;
+}
+
+long MaskFile(Child& child, int target) {
+  const long null = MaskSource(child);
+  if (null < 0) return null;
+  const long mount = Sys(SYS_open_tree, null, "",
+                         kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (mount < 0) return mount;
+  const long result = Attach(int(mount), target);
+  Close(int(mount));
   return result;
 }
 

@@ -39,9 +39,14 @@ long Attach(int mount, int target);
 long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
              bool recursive);
 
-// A private procfs of the child's pid namespace, verified to be one; kept
-// for later steps.
-long PrivateProcfs(Child& child);
+// A procfs of the child's pid namespace, made by the child itself: the one
+// that it mounted on /proc, else a private one; kept for later steps.
+long OwnProcfs(Child& child);
+
+// Opens a file in it, across no mount: nothing that a volume or a shared
+// mount put below /proc is ever written instead (CVE-2025-52881).
+long OpenInProcfs(int procfs, const char* path, uint64_t flags);
+long WriteInProcfs(int procfs, const char* path, const void* data, size_t size);
 
 // Copies a directory's content; `from` and `to` are open directories.
 // Trust: `from` is the image's; nothing is followed.

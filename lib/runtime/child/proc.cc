@@ -6,7 +6,6 @@
 #include "lib/runtime/child/clone.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"
-#include "lib/runtime/child/host_steps.h"
 #include "lib/runtime/child/sys.h"
 
 namespace containerkit::runtime::child {
@@ -133,12 +132,13 @@ void GivePipes(Proc& proc, FieldReader fields) {
 
 long ExecuteStep(Proc& proc, const StepView& step, Joins& joins) {
   FieldReader fields = step.Fields();
+  if (step.op != Op::kWriteHost) CloseAndForget(proc.host_file.fd);
   switch (step.op) {
     case Op::kMakeCgroup:
       if (proc.cgroups == nullptr) return Fail(-EINVAL, "mkdir", fields.S());
       return proc.cgroups->Make(fields.S().c_str());
     case Op::kWriteHost:
-      return StepWriteHost(fields);
+      return StepWriteHost(fields, proc.host_file);
     case Op::kDeviceProgram:
       return StepDeviceProgram(fields);
     case Op::kJoinNamespace:
@@ -248,6 +248,7 @@ long Launch(Proc& proc) {
     if (result < 0 && !by_child) FailStep(step, result);
   }
   CloseJoins(joins);
+  CloseAndForget(proc.host_file.fd);
   if (result == 0 && proc.pid == 0) {
     result = FailStep(step, Fail(-EINVAL, "clone3", "no Clone step"));
   }

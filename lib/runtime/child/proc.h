@@ -7,6 +7,7 @@
 
 #include "lib/runtime/child/cgroups.h"
 #include "lib/runtime/child/child.h"
+#include "lib/runtime/child/host_steps.h"
 #include "lib/runtime/child/wire_reader.h"
 #include "lib/runtime/monitor_wire.h"
 
@@ -24,6 +25,7 @@ struct Proc {
   uint32_t extra_count = 0;
   uint32_t preserve_fds = 0;
   int console = -1;
+  int network = -1;            // for the first launch, instead of a new one
   bool pipes = true;           // somebody will read stdout and stderr
   int container_pidfd = -1;    // for JoinNamespace(type 0, no fd); borrowed
   int watch[2] = {-1, -1};     // a launch ends when one of these hangs up
@@ -37,6 +39,7 @@ struct Proc {
   int pidfd = -1;
   uint64_t start_ticks = 0;
   bool synced = false;  // an unread Sync of the child
+  OpenHostFile host_file;
 
   // --- the running process ---
   bool ready = false;    // waits in AwaitStart

@@ -66,7 +66,7 @@ long StepUnshare(FieldReader fields) {
 
 long StepTimeOffsets(Child& child, FieldReader fields) {
   const Str offsets = fields.S();
-  const long procfs = PrivateProcfs(child);
+  const long procfs = OwnProcfs(child);
   if (procfs < 0) return procfs;
   long result = Sys(SYS_unshare, CLONE_NEWTIME);
   if (result < 0) return Fail(result, "unshare", "time");
@@ -144,11 +144,11 @@ long StepSysctl(Child& child, FieldReader fields) {
   char path[256];
   Text text(path, sizeof path);
   if (!SysctlPath(key, text)) return Fail(-EINVAL, "sysctl", key);
-  const long procfs = PrivateProcfs(child);
+  const long procfs = OwnProcfs(child);
   if (procfs < 0) return procfs;
-  long result = WriteFileAt(int(procfs), path, value.data, value.size);
+  long result = WriteInProcfs(int(procfs), path, value.data, value.size);
   if (result < 0) return Fail(result, "write", key);
-  const long fd = OpenAt(int(procfs), path, O_RDONLY);
+  const long fd = OpenInProcfs(int(procfs), path, O_RDONLY);
   // Some are write-only: they have nothing to be read back.
   if (fd < 0) return fd == -EACCES ? 0 : Fail(fd, "open", key);
   char now[1024];

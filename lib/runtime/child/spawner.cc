@@ -3,6 +3,7 @@
 #include <linux/prctl.h>
 
 #include "lib/runtime/child/monitor.h"
+#include "lib/runtime/child/process.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
 
@@ -11,6 +12,43 @@ namespace {
 
 MonitorRequest request;
 uint8_t boot_id[16];
+
+// A network namespace that is ready before the next container needs it:
+// making one takes longer than anything else that a start does.
+class SpareNetwork {
+ public:
+  // -1: there is none.
+  int Take() {
+    const int taken = fd_;
+    fd_ = -1;
+    return taken;
+  }
+
+  // In a child, which must not keep them alive.
+  void Forget() {
+    CloseAndForget(own_);
+    CloseAndForget(fd_);
+  }
+
+  // Makes one, while the monitor just forked is at work. Without the
+  // privilege for it there will never be one.
+  void Refill() {
+    if (fd_ >= 0 || refused_) return;
+    if (own_ < 0) own_ = int(Open(kOwnNetwork, O_RDONLY));
+    refused_ = own_ < 0 || Sys(SYS_unshare, CLONE_NEWNET) < 0;
+    if (refused_) return;
+    fd_ = int(Open(kOwnNetwork, O_RDONLY));
+    StepLoopbackUp();
+    // Monitors must never be born in the wrong one.
+    if (Sys(SYS_setns, own_, CLONE_NEWNET) < 0) Exit(1);
+  }
+
+ private:
+  static constexpr char kOwnNetwork[] = "/proc/thread-self/ns/net";
+  int own_ = -1;
+  int fd_ = -1;
+  bool refused_ = false;
+};
 
 // "xxxxxxxx-xxxx-..." to 16 bytes.
 void ReadBootId() {
@@ -79,6 +117,7 @@ void RunSpawner() {
   IgnoreChildSignal(true);
   Sys(SYS_umask, 022);
   ReadBootId();
+  SpareNetwork spare;
   for (;;) {
     int fds[kMaxPassedFds];
     int count = kMaxPassedFds;
@@ -88,12 +127,17 @@ void RunSpawner() {
     if (size_t(n) == sizeof request.wire &&
         request.wire.magic == kMonitorMagic) {
       TakeFds(fds, count);
+      const bool network = (request.wire.flags & kLaunchOwnNetwork) != 0;
+      request.network = network ? spare.Take() : -1;
       const long child = Fork();
       if (child == 0) {
         Close(kSpawnerSocket);
+        spare.Forget();
         RunMonitor(request, boot_id);
       }
       if (child < 0) ReportForkFailure(child);
+      Close(request.network);
+      if (network) spare.Refill();
     }
     for (int i = 0; i < count; ++i) Close(fds[i]);
   }
