@@ -97,7 +97,7 @@ ContainerManager::Load(const std::string& id) {
 
 absl::StatusOr<UniqueFd> ContainerManager::OpenDirectory(
     const std::string& id) {
-  absl::StatusOr<UniqueFd> directory = env_.store->snapshots().OpenDir(id);
+  absl::StatusOr<UniqueFd> directory = env_.store->snapshots().FindDir(id);
   for (int i = 0; i < 10 && !directory.ok(); ++i) {
     // Taken away under our hands, with the container or to be made again.
     CK_RETURN_IF_ERROR(Load(id).status());
@@ -106,16 +106,17 @@ absl::StatusOr<UniqueFd> ContainerManager::OpenDirectory(
   return directory;
 }
 
-absl::StatusOr<UniqueFd> ContainerManager::Lock(const std::string& id) {
+absl::StatusOr<ContainerManager::Locked> ContainerManager::Lock(
+    const std::string& id) {
   constexpr absl::Duration kLongestStart = absl::Seconds(30);
-  CK_RETURN_IF_ERROR(Load(id).status());
+  Locked locked;
   // A descriptor of its own: the monitor gets copies of the other one.
-  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
-  CK_RETURN_IF_ERROR(sys::LockFd(directory.get(), sys::LockMode::kExclusive,
+  CK_ASSIGN_OR_RETURN(locked.lock, OpenDirectory(id));
+  CK_RETURN_IF_ERROR(sys::LockFd(locked.lock.get(), sys::LockMode::kExclusive,
                                  kLongestStart, id));
   // Whoever held the lock may have removed it.
-  CK_RETURN_IF_ERROR(Load(id).status());
-  return directory;
+  CK_ASSIGN_OR_RETURN(locked.container, Load(id));
+  return locked;
 }
 
 absl::StatusOr<runtime::ProcessSnapshot> ContainerManager::Process(
@@ -147,8 +148,9 @@ absl::StatusOr<std::string> ContainerManager::Create(
                  .auto_remove = config.auto_remove};
 
   // Everything that can be wrong with the config is said now, not at start.
-  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(*loaded));
-  for (const std::string& warning : assembly.built.warnings) {
+  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded));
+  auto assembly = std::make_shared<const Assembly>(std::move(made));
+  for (const std::string& warning : assembly->built.warnings) {
     loaded->record.add_warnings(warning);
   }
   loaded->row.record = loaded->record.SerializeAsString();
@@ -167,9 +169,10 @@ absl::StatusOr<std::string> ContainerManager::Create(
   CK_RETURN_IF_ERROR(status);
   {
     absl::MutexLock lock(&mutex_);
-    cache_[id] = std::move(loaded);
+    cache_[id] = loaded;
   }
-  Emit(id, "create");
+  Emit(*loaded, "create");
+  Remember(std::move(loaded), std::move(assembly));
   return id;
 }
 
@@ -211,8 +214,7 @@ absl::Status ContainerManager::Rename(const std::string& id,
 
 absl::Status ContainerManager::Remove(const std::string& id,
                                       const RemoveOptions& options) {
-  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
-  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
   CK_ASSIGN_OR_RETURN(runtime::ProcessSnapshot process, Process(id));
   if (process.monitored) {
     if (!options.force) {
@@ -234,7 +236,7 @@ absl::Status ContainerManager::Remove(const std::string& id,
   if (process.state == runtime::ProcessState::kLost) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
-  return RemoveStopped(*container);
+  return RemoveStopped(*locked.container);
 }
 
 absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
@@ -341,8 +343,14 @@ void ContainerManager::Emit(
     const std::map<std::string, std::string>& attributes) {
   if (env_.event_sink == nullptr) return;
   const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-  if (!container.ok()) return;
-  env_.event_sink(action, Describe(**container, {}, false), attributes);
+  if (container.ok()) Emit(**container, action, attributes);
+}
+
+void ContainerManager::Emit(
+    const Loaded& container, const std::string& action,
+    const std::map<std::string, std::string>& attributes) {
+  if (env_.event_sink == nullptr) return;
+  env_.event_sink(action, Describe(container, {}, false), attributes);
 }
 
 }  // namespace containerkit::container

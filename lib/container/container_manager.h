@@ -130,13 +130,16 @@ class ContainerManager {
   struct Loaded;
   // What a start hands to the launcher.
   struct Assembly;
+  struct Locked;
+  struct Recent;
+  struct UserFiles;
 
   absl::StatusOr<std::shared_ptr<const Loaded>> Load(const std::string& id);
   absl::StatusOr<UniqueFd> OpenDirectory(const std::string& id);
   // Held while a start is under way, a stop is sent or a removal done, so that
   // these never overlap, whatever process does them: flock on the container's
   // directory. Errors: kContainerNotFound when it is gone; kStoreBusy.
-  absl::StatusOr<UniqueFd> Lock(const std::string& id);
+  absl::StatusOr<Locked> Lock(const std::string& id);
   absl::StatusOr<runtime::ProcessSnapshot> Process(const std::string& id);
   // The monitor of a running container. Errors: kNotRunning.
   absl::StatusOr<runtime::MonitorClient> Monitor(const std::string& id);
@@ -148,11 +151,24 @@ class ContainerManager {
                          const runtime::ProcessSnapshot& process, bool paused);
 
   absl::Status MakeFiles(const ContainerConfig& config,
-                         const std::string& hostname, int directory_fd);
+                         const std::string& hostname, int directory_fd,
+                         bool fresh);
   absl::StatusOr<Assembly> Assemble(const Loaded& container);
+  // The assemblies made last: a create is mostly followed by its start, a
+  // start by commands to that container. What they say of users may be old.
+  std::shared_ptr<const Assembly> FindRecent(
+      const std::shared_ptr<const Loaded>& container);
+  void Remember(std::shared_ptr<const Loaded> container,
+                std::shared_ptr<const Assembly> assembly);
+  // FindRecent(), or assembled now.
+  absl::StatusOr<std::shared_ptr<const Assembly>> RecentAssembly(
+      const std::shared_ptr<const Loaded>& container);
   absl::Status AddJoinedNamespaces(const Loaded& container, Assembly& assembly);
   absl::Status AddUserFiles(const Loaded& container,
                             runtime::SpecInputs& inputs);
+  // Of the image's layers, which never change.
+  std::shared_ptr<const UserFiles> UserFilesOf(
+      const std::vector<std::string>& lowers);
   absl::Status AddHealth(const Loaded& container, Assembly& assembly);
   runtime::ExecTarget ExecTargetIn(const Assembly& assembly) const;
   absl::StatusOr<runtime::LaunchPlan> PlanProbe(
@@ -182,12 +198,17 @@ class ContainerManager {
   void OnEvent(const std::string& id, const runtime::Event& event);
   void Emit(const std::string& id, const std::string& action,
             const std::map<std::string, std::string>& attributes = {});
+  void Emit(const Loaded& container, const std::string& action,
+            const std::map<std::string, std::string>& attributes = {});
 
   const Environment env_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::shared_ptr<const Loaded>> cache_
       ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, int> scopes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Recent> recent_ ABSL_GUARDED_BY(mutex_);  // newest last
+  absl::flat_hash_map<std::string, std::shared_ptr<const UserFiles>> user_files_
+      ABSL_GUARDED_BY(mutex_);  // by the lower paths
   // Last: its thread uses everything above.
   LiveProcessTable live_;
 };

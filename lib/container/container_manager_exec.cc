@@ -47,7 +47,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
                                         " is paused, unpause it first")),
         "container", id);
   }
-  CK_ASSIGN_OR_RETURN(Assembly assembly, Assemble(*container));
+  CK_ASSIGN_OR_RETURN(const auto assembly, RecentAssembly(container));
   runtime::ExecConfig exec;
   exec.args = config.command;
   exec.env = config.env;
@@ -55,24 +55,26 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
   exec.working_dir = config.working_dir;
   exec.tty = config.tty;
   exec.privileged = config.privileged;
-  if (!exec.user.empty() && !assembly.inputs.passwd.has_value()) {
+  // The container may have got users since it was started.
+  runtime::SpecInputs users;
+  if (!exec.user.empty()) {
     ContainerConfig named = container->config;
     named.user = exec.user;
     CK_RETURN_IF_ERROR(AddUserFiles(
         Loaded{container->row, named, container->image, container->record},
-        assembly.inputs));
+        users));
   }
   CK_ASSIGN_OR_RETURN(
       oci::Process process,
-      runtime::BuildExecProcess(exec, *assembly.built.spec.process,
-                                assembly.inputs.passwd, assembly.inputs.group));
+      runtime::BuildExecProcess(exec, *assembly->built.spec.process,
+                                users.passwd, users.group));
   if (config.rows != 0 && config.columns != 0) {
     process.console_size =
         oci::ConsoleSize{.height = config.rows, .width = config.columns};
   }
   CK_ASSIGN_OR_RETURN(
       const runtime::PlannedLaunch planned,
-      runtime::PlanExec(process, *env_.facts, ExecTargetIn(assembly)));
+      runtime::PlanExec(process, *env_.facts, ExecTargetIn(*assembly)));
   runtime::ExecSpec spec;
   spec.plan = &planned.plan;
   spec.flags = runtime::kLaunchExec;

@@ -2,6 +2,7 @@
 #ifndef CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_INTERNAL_H_
 #define CONTAINERKIT_LIB_CONTAINER_CONTAINER_MANAGER_INTERNAL_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,23 @@ struct ContainerManager::Assembly {
   runtime::HealthSettings health{};
   // Held until the launch: namespaces of other containers.
   std::vector<UniqueFd> namespaces;
+};
+
+struct ContainerManager::Locked {
+  UniqueFd lock;
+  // As it is now that nobody else can start or remove it.
+  std::shared_ptr<const Loaded> container;
+};
+
+struct ContainerManager::Recent {
+  std::shared_ptr<const Loaded> container;
+  std::shared_ptr<const Assembly> assembly;
+};
+
+// What the files that name users say in an image; nullopt: it has none.
+struct ContainerManager::UserFiles {
+  std::optional<std::string> passwd;
+  std::optional<std::string> group;
 };
 
 // The names of the files in containers/<id> that are not the monitor's.

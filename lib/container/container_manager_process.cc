@@ -210,9 +210,9 @@ absl::Status ContainerManager::Stop(const std::string& id,
   }
   const absl::Duration grace =
       options.timeout.value_or(config.stop_timeout.value_or(kDefaultGrace));
-  CK_ASSIGN_OR_RETURN(UniqueFd lock, Lock(id));
+  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
   const absl::Status sent = SendStop(id, signal, grace);
-  lock.Reset();
+  locked.lock.Reset();
   if (GetReason(sent) == Reason::kNotRunning) {
     return WithContainer(
         FailedPrecondition(
@@ -232,7 +232,7 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
     return InvalidArgument(Reason::kInvalidArgument, "container.kill",
                            absl::StrCat("no signal ", signal));
   }
-  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
   if (signal == SIGKILL) {
     // Not to be undone by a restart policy, and not held up by a pause.
     CK_RETURN_IF_ERROR(SendStop(id, signal, absl::ZeroDuration()));
@@ -247,14 +247,14 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
 absl::StatusOr<std::unique_ptr<sys::Cgroup>> ContainerManager::OpenCgroup(
     const std::string& id) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(*container));
-  if (assembly.planned.cgroup.empty()) {
+  CK_ASSIGN_OR_RETURN(const auto assembly, RecentAssembly(container));
+  if (assembly->planned.cgroup.empty()) {
     return WithContainer(
         FailedPrecondition(Reason::kCgroupFailed, "container.cgroup",
                            "the container has no cgroup of its own"),
         id);
   }
-  return sys::Cgroup::Open(assembly.planned.cgroup);
+  return sys::Cgroup::Open(assembly->planned.cgroup);
 }
 
 absl::StatusOr<bool> ContainerManager::IsPaused(const std::string& id) {

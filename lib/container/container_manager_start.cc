@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/digest.h"
 #include "lib/base/status.h"
@@ -29,12 +30,27 @@ using runtime::ProcessSnapshot;
 using runtime::ProcessState;
 
 constexpr size_t kUserFileBytes = 1 << 20;
-constexpr char kRootFsDirectory[] = "rootfs";
 constexpr uint32_t kHealthRetries = 3;
+constexpr size_t kRecentAssemblies = 4;
+constexpr size_t kMostUserFiles = 64;
 
 int64_t Nanos(absl::Duration value, absl::Duration fallback) {
   return absl::ToInt64Nanoseconds(value > absl::ZeroDuration() ? value
                                                                : fallback);
+}
+
+constexpr char kPasswd[] = "etc/passwd";
+constexpr char kGroup[] = "etc/group";
+
+// False: this layer says nothing of the file. What is no regular file hides
+// those of the layers below and counts as absent.
+bool FindUserFile(const sys::RootDir& layer, const char* name,
+                  std::optional<std::string>& text) {
+  absl::StatusOr<std::string> read = layer.ReadSmallFile(name, kUserFileBytes);
+  if (absl::IsNotFound(read.status())) return false;
+  text.reset();
+  if (read.ok()) text = *std::move(read);
+  return true;
 }
 
 // The container's own health check over the image's; empty test: none.
@@ -81,9 +97,7 @@ runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
 
 absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
                                          const std::string& hostname,
-                                         int directory_fd) {
-  CK_RETURN_IF_ERROR(
-      sys::MakeDirAt(directory_fd, kRootFsDirectory, 0700).status());
+                                         int directory_fd, bool fresh) {
   const bool host_network = config.network.kind == NamespaceChoice::Kind::kHost;
   // A host without these files is no error.
   const auto host_file = [](const char* path) {
@@ -96,13 +110,14 @@ absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
           {.address = "",
            .host_gateway = "",
            .host_hosts = host_network ? host_file("/etc/hosts") : ""}));
-  const sys::AtomicWriteOptions options{.mode = 0644, .durable = false};
-  CK_RETURN_IF_ERROR(
-      sys::AtomicWriteFileAt(directory_fd, kHostsFile, files.hosts, options));
-  CK_RETURN_IF_ERROR(sys::AtomicWriteFileAt(directory_fd, kHostnameFile,
-                                            files.hostname, options));
-  return sys::AtomicWriteFileAt(directory_fd, kResolvConfFile,
-                                files.resolv_conf, options);
+  const auto write = [&](const char* name, const std::string& text) {
+    if (fresh) return sys::CreateFileAt(directory_fd, name, text, 0644);
+    return sys::AtomicWriteFileAt(directory_fd, name, text,
+                                  {.mode = 0644, .durable = false});
+  };
+  CK_RETURN_IF_ERROR(write(kHostsFile, files.hosts));
+  CK_RETURN_IF_ERROR(write(kHostnameFile, files.hostname));
+  return write(kResolvConfFile, files.resolv_conf);
 }
 
 absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
@@ -149,23 +164,68 @@ absl::Status ContainerManager::AddUserFiles(const Loaded& container,
   CK_ASSIGN_OR_RETURN(const store::Snapshot paths,
                       env_.store->snapshots().Paths(container.row.id,
                                                     container.image.diff_ids));
-  std::vector<std::string> layers = {paths.upper_path};
-  layers.insert(layers.end(), paths.lower_paths.begin(),
-                paths.lower_paths.end());
-  const auto find = [&](const std::string& name) -> std::optional<std::string> {
-    for (const std::string& layer : layers) {
-      const absl::StatusOr<sys::RootDir> root = sys::RootDir::Open(layer);
-      if (!root.ok()) continue;
-      absl::StatusOr<std::string> text =
-          root->ReadSmallFile(name, kUserFileBytes);
-      if (text.ok()) return *std::move(text);
-      if (text.status().code() != absl::StatusCode::kNotFound) break;
-    }
-    return std::nullopt;
-  };
-  inputs.passwd = find("etc/passwd");
-  inputs.group = find("etc/group");
+  const std::shared_ptr<const UserFiles> image = UserFilesOf(paths.lower_paths);
+  const absl::StatusOr<sys::RootDir> upper =
+      sys::RootDir::Open(paths.upper_path);
+  inputs.passwd = image->passwd;
+  inputs.group = image->group;
+  if (!upper.ok()) return absl::OkStatus();
+  (void)FindUserFile(*upper, kPasswd, inputs.passwd);
+  (void)FindUserFile(*upper, kGroup, inputs.group);
   return absl::OkStatus();
+}
+
+std::shared_ptr<const ContainerManager::UserFiles>
+ContainerManager::UserFilesOf(const std::vector<std::string>& lowers) {
+  const std::string key = absl::StrJoin(lowers, ":");
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto known = user_files_.find(key);
+    if (known != user_files_.end()) return known->second;
+  }
+  auto files = std::make_shared<UserFiles>();
+  bool passwd = false;
+  bool group = false;
+  for (const std::string& layer : lowers) {
+    const absl::StatusOr<sys::RootDir> root = sys::RootDir::Open(layer);
+    // A damaged image may be whole again tomorrow.
+    if (!root.ok()) return files;
+    if (!passwd) passwd = FindUserFile(*root, kPasswd, files->passwd);
+    if (!group) group = FindUserFile(*root, kGroup, files->group);
+    if (passwd && group) break;
+  }
+  absl::MutexLock lock(&mutex_);
+  if (user_files_.size() >= kMostUserFiles) user_files_.clear();
+  return user_files_[key] = std::move(files);
+}
+
+std::shared_ptr<const ContainerManager::Assembly> ContainerManager::FindRecent(
+    const std::shared_ptr<const Loaded>& container) {
+  absl::MutexLock lock(&mutex_);
+  for (const Recent& recent : recent_) {
+    if (recent.container == container) return recent.assembly;
+  }
+  return nullptr;
+}
+
+void ContainerManager::Remember(std::shared_ptr<const Loaded> container,
+                                std::shared_ptr<const Assembly> assembly) {
+  // Namespaces of others are not to be held any longer than needed.
+  if (!assembly->namespaces.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  if (recent_.size() >= kRecentAssemblies) recent_.erase(recent_.begin());
+  recent_.push_back({std::move(container), std::move(assembly)});
+}
+
+absl::StatusOr<std::shared_ptr<const ContainerManager::Assembly>>
+ContainerManager::RecentAssembly(
+    const std::shared_ptr<const Loaded>& container) {
+  std::shared_ptr<const Assembly> found = FindRecent(container);
+  if (found != nullptr) return found;
+  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container));
+  found = std::make_shared<const Assembly>(std::move(made));
+  Remember(container, found);
+  return found;
 }
 
 absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
@@ -177,16 +237,22 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
   Assembly assembly;
   runtime::SpecInputs& inputs = assembly.inputs;
   inputs.id = id;
-  inputs.root_path = absl::StrCat(directory, "/", kRootFsDirectory);
+  CK_ASSIGN_OR_RETURN(
+      const store::Snapshot snapshot,
+      env_.store->snapshots().Paths(id, container.image.diff_ids));
+  // Any directory will do: only the child sees the root there, in its own
+  // mount namespace, and nobody looks for something below this one.
+  inputs.root_path = snapshot.work_path;
   inputs.hostname_path = absl::StrCat(directory, "/", kHostnameFile);
   inputs.hosts_path = absl::StrCat(directory, "/", kHostsFile);
   inputs.resolv_conf_path = absl::StrCat(directory, "/", kResolvConfFile);
   const bool rootless = !env_.facts->privileged();
-  const std::string parent = !config.cgroup_parent.empty()
-                                 ? config.cgroup_parent
-                             : rootless ? "containerkit"
-                                        : "/containerkit";
-  inputs.cgroups_path = absl::StrCat(parent, "/", id);
+  // A cgroup without a parent of ours: that one would be made and removed
+  // with every container that runs alone.
+  inputs.cgroups_path =
+      !config.cgroup_parent.empty()
+          ? absl::StrCat(config.cgroup_parent, "/", id)
+          : absl::StrCat(rootless ? "" : "/", "containerkit-", id);
   CK_RETURN_IF_ERROR(AddJoinedNamespaces(container, assembly));
   CK_RETURN_IF_ERROR(AddUserFiles(container, inputs));
   if (config.security.privileged) {
@@ -201,9 +267,6 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
       assembly.built,
       runtime::BuildSpec(config, container.image.config, *env_.facts, inputs));
 
-  CK_ASSIGN_OR_RETURN(
-      const store::Snapshot snapshot,
-      env_.store->snapshots().Paths(id, container.image.diff_ids));
   runtime::PlanOptions options;
   options.root = {.lowers = snapshot.lower_paths,
                   .upper = snapshot.upper_path,
@@ -211,6 +274,10 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
                   .options = {},
                   .mount_point = inputs.root_path};
   if (env_.store->user_xattrs()) options.root.options.push_back("userxattr");
+  // What goes with the container need not reach the disk when it ends; it can
+  // be mounted once only, so this holds for a first start.
+  if (config.auto_remove && config.restart.policy == RestartConfig::Policy::kNo)
+    options.root.options.push_back("volatile");
   options.cgroup.default_path = inputs.cgroups_path;
   options.cgroup.optional = rootless;
   options.init = assembly.built.init;
@@ -281,6 +348,7 @@ absl::StatusOr<runtime::Launched> ContainerManager::Launch(
   runtime::LaunchSpec spec;
   spec.plan = &assembly.planned.plan;
   if (assembly.planned.pid_private) spec.flags |= runtime::kLaunchPidPrivate;
+  if (assembly.planned.own_network) spec.flags |= runtime::kLaunchOwnNetwork;
   if (config.tty) spec.flags |= runtime::kLaunchTty;
   if (config.open_stdin) spec.flags |= runtime::kLaunchStdinOpen;
   if (config.stdin_once) spec.flags |= runtime::kLaunchStdinOnce;
@@ -326,8 +394,8 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
-  CK_ASSIGN_OR_RETURN(const UniqueFd lock, Lock(id));
-  CK_ASSIGN_OR_RETURN(auto container, Load(id));
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+  std::shared_ptr<const Loaded> container = locked.container;
   if (options.rows != 0 && options.columns != 0) {
     auto sized = std::make_shared<Loaded>(*container);
     sized->config.console_rows = options.rows;
@@ -346,12 +414,22 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
   if (before.state == ProcessState::kLost) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
-  CK_RETURN_IF_ERROR(
-      env_.store->snapshots().Prepare(id, container->image.diff_ids).status());
+  CK_ASSIGN_OR_RETURN(
+      const store::Snapshot snapshot,
+      env_.store->snapshots().Prepare(id, container->image.diff_ids));
   CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
-  CK_RETURN_IF_ERROR(MakeFiles(
-      container->config, Hostname(container->config, id), directory.get()));
-  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(*container));
+  CK_RETURN_IF_ERROR(MakeFiles(container->config,
+                               Hostname(container->config, id), directory.get(),
+                               snapshot.fresh));
+  // Only of a container without files of its own is what is known of its
+  // users still true.
+  std::shared_ptr<const Assembly> assembly =
+      snapshot.fresh ? FindRecent(container) : nullptr;
+  if (assembly == nullptr) {
+    CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container));
+    assembly = std::make_shared<const Assembly>(std::move(made));
+    Remember(container, assembly);
+  }
 
   UniqueFd ours, theirs;
   if (options.attach) {
@@ -363,7 +441,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     theirs.Reset(pair[1]);
   }
   absl::StatusOr<runtime::Launched> launched =
-      Launch(*container, assembly, options, theirs.get(), scope_fd);
+      Launch(*container, *assembly, options, theirs.get(), scope_fd);
   if (!launched.ok()) {
     return WithObject(Prefix(launched.status(), absl::StrCat("start container ",
                                                              id.substr(0, 12))),
@@ -376,7 +454,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
                                             OnEvent(which, event);
                                           }));
   CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
-  Emit(id, "start");
+  Emit(*container, "start");
   if (!options.attach) return nullptr;
   return std::make_unique<ProcessSession>(
       runtime::AttachStream(std::move(ours)), launched->pid);

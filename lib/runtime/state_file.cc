@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -54,16 +55,29 @@ absl::StatusOr<std::string> ReadSmallFile(int directory, const char* name) {
   return content;
 }
 
-absl::StatusOr<std::array<uint8_t, 16>> ReadBootId() {
+using BootId = std::array<uint8_t, 16>;
+
+absl::StatusOr<BootId> ReadBootId() {
   CK_ASSIGN_OR_RETURN(const std::string text,
                       ReadSmallFile(AT_FDCWD,
                                     "/proc/sys/kernel/random/"
                                     "boot_id"));
   const std::string bytes = absl::HexStringToBytes(
       absl::StrReplaceAll(absl::StripAsciiWhitespace(text), {{"-", ""}}));
-  std::array<uint8_t, 16> id{};
+  BootId id{};
   std::memcpy(id.data(), bytes.data(), std::min(bytes.size(), id.size()));
   return id;
+}
+
+// Read once a process, under which it cannot change.
+absl::StatusOr<BootId> OurBootId() {
+  static std::atomic<const BootId*> known = nullptr;
+  const BootId* id = known.load();
+  if (id != nullptr) return *id;
+  CK_ASSIGN_OR_RETURN(const BootId read, ReadBootId());
+  const BootId* const made = new BootId(read);
+  if (!known.compare_exchange_strong(id, made)) delete made;
+  return read;
 }
 
 // True while a monitor holds its lock.
@@ -171,7 +185,7 @@ ProcessSnapshot EvaluateState(const std::vector<StateRecord>& records,
 }
 
 absl::StatusOr<ProcessSnapshot> ReadProcessState(int directory_fd) {
-  CK_ASSIGN_OR_RETURN(const auto boot_id, ReadBootId());
+  CK_ASSIGN_OR_RETURN(const BootId boot_id, OurBootId());
   // The lock first: a monitor writes its last record before it lets go, so a
   // free lock means that the records read afterwards are the last ones.
   CK_ASSIGN_OR_RETURN(const bool locked, IsLocked(directory_fd));

@@ -81,18 +81,26 @@ absl::StatusOr<Snapshot> Snapshots::Paths(
   CK_ASSIGN_OR_RETURN(const std::string dir, DirPath(container_id));
   return Snapshot{.lower_paths = LowerPaths(diff_ids),
                   .upper_path = absl::StrCat(dir, "/upper"),
-                  .work_path = absl::StrCat(dir, "/work")};
+                  .work_path = absl::StrCat(dir, "/work"),
+                  .fresh = false};
+}
+
+absl::StatusOr<UniqueFd> Snapshots::FindDir(
+    absl::string_view container_id) const {
+  CK_RETURN_IF_ERROR(layout_->CheckProcess());
+  CK_RETURN_IF_ERROR(CheckId(container_id));
+  return sys::OpenAt(layout_->containers_fd(), std::string(container_id),
+                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 absl::StatusOr<UniqueFd> Snapshots::OpenDir(
     absl::string_view container_id) const {
-  CK_RETURN_IF_ERROR(layout_->CheckProcess());
-  CK_RETURN_IF_ERROR(CheckId(container_id));
-  const std::string id(container_id);
+  absl::StatusOr<UniqueFd> found = FindDir(container_id);
+  if (!absl::IsNotFound(found.status())) return found;
   CK_RETURN_IF_ERROR(
-      sys::MakeDirAt(layout_->containers_fd(), id, 0700).status());
-  return sys::OpenAt(layout_->containers_fd(), id,
-                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      sys::MakeDirAt(layout_->containers_fd(), std::string(container_id), 0700)
+          .status());
+  return FindDir(container_id);
 }
 
 absl::StatusOr<Snapshot> Snapshots::Prepare(
@@ -100,9 +108,15 @@ absl::StatusOr<Snapshot> Snapshots::Prepare(
   CK_ASSIGN_OR_RETURN(Snapshot snapshot, Paths(container_id, diff_ids));
   CK_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(container_id));
   CK_RETURN_IF_ERROR(sys::MakeDirAt(dir.get(), "work", 0700).status());
-  CK_ASSIGN_OR_RETURN(const bool made,
-                      sys::MakeDirAt(dir.get(), "upper", 0755));
-  if (!made || diff_ids.empty()) return snapshot;
+  CK_ASSIGN_OR_RETURN(snapshot.fresh, sys::MakeDirAt(dir.get(), "upper", 0755));
+  if (!snapshot.fresh) {
+    // The mark of an earlier "volatile" mount forbids another one. Whether
+    // its data is whole is known: a crash of the machine ends all containers
+    // that were mounted so.
+    unlinkat(dir.get(), "work/work/incompat/volatile", AT_REMOVEDIR);
+    unlinkat(dir.get(), "work/work/incompat", AT_REMOVEDIR);
+  }
+  if (!snapshot.fresh || diff_ids.empty()) return snapshot;
   CK_ASSIGN_OR_RETURN(
       const UniqueFd upper,
       sys::OpenAt(dir.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));

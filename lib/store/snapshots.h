@@ -24,6 +24,8 @@ struct Snapshot {
   std::vector<std::string> lower_paths;
   std::string upper_path;
   std::string work_path;
+  // Prepare() made the upper directory: nothing is in it yet.
+  bool fresh = false;
 };
 
 // Thread-safe. Must not outlive its Layout and Janitor.
@@ -52,6 +54,8 @@ class Snapshots {
   // containers/<id>, made when it is missing (0700): also for the caller's
   // own files of the container.
   absl::StatusOr<UniqueFd> OpenDir(absl::string_view container_id) const;
+  // The same, NOT_FOUND when it is missing.
+  absl::StatusOr<UniqueFd> FindDir(absl::string_view container_id) const;
   absl::StatusOr<std::string> DirPath(absl::string_view container_id) const;
 
   // Takes the container's directory away at once (one rename); its bytes are

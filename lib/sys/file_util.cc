@@ -215,6 +215,20 @@ absl::Status WriteAll(int fd, absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+absl::Status CreateFileAt(int dir_fd, const std::string& name,
+                          absl::string_view contents, mode_t mode) {
+  CK_ASSIGN_OR_RETURN(const UniqueFd fd,
+                      OpenAt(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600),
+                      "write ", name);
+  absl::Cleanup remove = [&] { unlinkat(dir_fd, name.c_str(), 0); };
+  CK_RETURN_IF_ERROR(WriteAll(fd.get(), contents)) << "write " << name;
+  if (fchmod(fd.get(), mode) != 0) {
+    return SyscallError(errno, kWrite, "fchmod", name);
+  }
+  std::move(remove).Cancel();
+  return absl::OkStatus();
+}
+
 absl::Status AtomicWriteFileAt(int dir_fd, const std::string& name,
                                absl::string_view contents,
                                const AtomicWriteOptions& options) {

@@ -41,6 +41,12 @@ absl::StatusOr<std::string> ReadFileAt(int dir_fd, const std::string& path,
 // Errors: as write(2); kDiskFull for ENOSPC and EDQUOT.
 absl::Status WriteAll(int fd, absl::string_view bytes);
 
+// Makes the file `dir_fd`/`name` with exactly these permission bits. A killed
+// writer leaves a part of it.
+// Errors: as open(2), EEXIST among them, and write(2); then there is none.
+absl::Status CreateFileAt(int dir_fd, const std::string& name,
+                          absl::string_view contents, mode_t mode);
+
 struct AtomicWriteOptions {
   // Exact permission bits, whatever the process's umask.
   mode_t mode = 0600;
