@@ -42,20 +42,30 @@ void ForEachChild(int directory, Fn fn) {
 }
 
 // A new cpuset of v1 has no cpu and no memory node, so nobody could enter.
-void CopyFromParent(int group, const char* file) {
-  char value[256];
+// The parent may be just as new, made by a monitor that has not come to this
+// yet or was killed before. The length of the group's value.
+long CopyFromParent(int group, const char* file, char (&value)[256],
+                    int depth) {
   long fd = OpenAt(group, file, O_RDONLY);
-  if (fd < 0) return;
+  if (fd < 0) return fd;
   long n = ReadAll(int(fd), value, sizeof value);
   Close(int(fd));
-  if (n > 1) return;
-  char parent[64];
-  Text(parent, sizeof parent).Add("../").Add(file);
-  fd = OpenAt(group, parent, O_RDONLY);
-  if (fd < 0) return;
-  n = ReadAll(int(fd), value, sizeof value);
+  if (n > 1 || depth >= kDeepest) return n;
+  fd = OpenAt(group, "..", O_PATH | O_DIRECTORY);
+  if (fd < 0) return fd;
+  n = CopyFromParent(int(fd), file, value, depth + 1);
   Close(int(fd));
-  if (n > 0) WriteFileAt(group, file, value, size_t(n));
+  if (n > 1) WriteFileAt(group, file, value, size_t(n));
+  return n;
+}
+
+void FillCpuset(const char* path) {
+  const long fd = Open(path, O_PATH | O_DIRECTORY);
+  if (fd < 0) return;
+  char value[256];
+  CopyFromParent(int(fd), "cpuset.cpus", value, 0);
+  CopyFromParent(int(fd), "cpuset.mems", value, 0);
+  Close(int(fd));
 }
 
 // "FROZEN" and "FREEZING" of v1, "1" of v2.
@@ -135,6 +145,20 @@ long RemoveGroup(const char* path, bool parent) {
   }
 }
 
+// The engine's own parent, which another monitor made, goes with the last
+// container; every other parent is somebody else's.
+void RemoveOwnParent(const char* path) {
+  constexpr char kParent[] = "/containerkit";
+  constexpr size_t kLength = sizeof kParent - 1;
+  char above[500];
+  const char* slash = FindLast(path, '/');
+  if (slash == nullptr || size_t(slash - path) >= sizeof above) return;
+  const size_t size = size_t(slash - path);
+  if (size < kLength || !StartsWith(path + size - kLength, kParent)) return;
+  Text(above, sizeof above).AddBytes(path, size);
+  RemoveGroup(above, true);
+}
+
 }  // namespace
 
 Cgroups::Group* Cgroups::Find(const char* path) {
@@ -168,14 +192,15 @@ Cgroups::Group* Cgroups::Remember(const char* path) {
 long Cgroups::MakeOne(const char* path) {
   // Somebody may remove a parent that was empty when he looked.
   constexpr int kRaces = 16;
+  bool there = false;
   for (int i = 0; i < kRaces; ++i) {
     const long result = Sys(SYS_mkdirat, kAtFdCwd, path, 0755);
-    if (result == 0) {
-      if (Remember(path) != nullptr) break;
+    there = result == 0 || result == -EEXIST;
+    if (result == 0 && Remember(path) == nullptr) {
       Sys(SYS_unlinkat, kAtFdCwd, path, AT_REMOVEDIR);
       return -E2BIG;
     }
-    if (result == -EEXIST) return 0;
+    if (there) break;
     if (result != -ENOENT) return result;
     char above[500];
     const char* slash = FindLast(path, '/');
@@ -187,15 +212,8 @@ long Cgroups::MakeOne(const char* path) {
     const long made = MakeOne(above);
     if (made < 0) return made;
   }
-  if (Find(path) == nullptr) return -ENOENT;
-  if (child::Find(path, "cpuset") != nullptr) {
-    const long fd = Open(path, O_PATH | O_DIRECTORY);
-    if (fd >= 0) {
-      CopyFromParent(int(fd), "cpuset.cpus");
-      CopyFromParent(int(fd), "cpuset.mems");
-      Close(int(fd));
-    }
-  }
+  if (!there) return -ENOENT;
+  if (child::Find(path, "cpuset") != nullptr) FillCpuset(path);
   return 0;
 }
 
@@ -245,7 +263,9 @@ void Cgroups::KillAll() {
 
 void Cgroups::RemoveAll() {
   for (int i = 0; i < count_; ++i) {
-    if (!IsParent(groups_[i])) RemoveGroup(groups_[i].path, false);
+    if (IsParent(groups_[i])) continue;
+    RemoveGroup(groups_[i].path, false);
+    RemoveOwnParent(groups_[i].path);
   }
   // The deepest of a chain of parents was remembered last.
   for (int i = count_ - 1; i >= 0; --i) {
