@@ -233,7 +233,7 @@ absl::Status ContainerManager::Remove(const std::string& id,
     }
     CK_ASSIGN_OR_RETURN(process, Process(id));
   }
-  if (process.state == runtime::ProcessState::kLost) {
+  if (process.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
   return RemoveStopped(*locked.container);

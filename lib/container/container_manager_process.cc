@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -307,10 +308,21 @@ absl::Status ContainerManager::Unpause(const std::string& id) {
 }
 
 absl::Status ContainerManager::KillLeftovers(const std::string& id) {
-  const auto cgroup = OpenCgroup(id);
-  if (!cgroup.ok()) return absl::OkStatus();  // nothing of it is there
-  CK_RETURN_IF_ERROR(WithContainer((*cgroup)->KillAll(), id));
-  return WithContainer((*cgroup)->Remove(), id);
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  const absl::StatusOr<Assembly> assembly = Assemble(*container);
+  if (!assembly.ok()) return absl::OkStatus();  // it could not start either
+  const std::vector<sys::CgroupDirectory>& groups = assembly->planned.cgroup;
+  if (const auto cgroup = sys::Cgroup::Open(groups); cgroup.ok()) {
+    CK_RETURN_IF_ERROR(WithContainer((*cgroup)->KillAll(), id));
+    CK_RETURN_IF_ERROR(WithContainer((*cgroup)->Remove(), id));
+  }
+  // The engine's own parent goes with the last container, as it does when a
+  // monitor ends well.
+  for (const sys::CgroupDirectory& group : groups) {
+    const std::string parent = group.path.substr(0, group.path.rfind('/'));
+    if (absl::EndsWith(parent, "/containerkit")) rmdir(parent.c_str());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace containerkit::container

@@ -411,7 +411,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
             absl::StrCat("container ", id.substr(0, 12), " runs already")),
         "container", id);
   }
-  if (before.state == ProcessState::kLost) {
+  if (before.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
   CK_ASSIGN_OR_RETURN(

@@ -18,7 +18,8 @@
 //                           (kAttach, kExec; Events come as kEvent there).
 //
 // Files that the monitor writes in the container's directory:
-//   monitor.lock   flock'ed for as long as the monitor lives
+//   monitor.lock   flock'ed for as long as the monitor lives; executable
+//                  (kMonitorAtWork) until it has put away what it made
 //   state          StateRecords, appended; the last ones tell the state
 //   log.json[.N]   Docker's json-file format, rotated
 #ifndef CONTAINERKIT_LIB_RUNTIME_MONITOR_WIRE_H_
@@ -32,6 +33,10 @@ namespace containerkit::runtime {
 
 inline constexpr uint32_t kMonitorMagic = 0x4e4f4d4b;  // "KMON"
 inline constexpr int kMaxRequestFds = 32;
+
+// Mode of monitor.lock. A mark in it needs no space on a full disk.
+inline constexpr uint32_t kMonitorLockMode = 0600;
+inline constexpr uint32_t kMonitorAtWork = 0100;
 
 // Order of descriptors in a LaunchRequest. Absent ones are left out; `fds`
 // says which are there, extra ones follow in the order of their index.

@@ -80,19 +80,31 @@ absl::StatusOr<BootId> OurBootId() {
   return read;
 }
 
-// True while a monitor holds its lock.
-absl::StatusOr<bool> IsLocked(int directory) {
+enum class MonitorLock {
+  kFree,
+  kHeld,       // a monitor lives
+  kAbandoned,  // it ended and left its mark in the file's mode
+};
+
+absl::StatusOr<MonitorLock> TryMonitorLock(int directory) {
   const UniqueFd fd(
       openat(directory, "monitor.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.ok()) {
-    if (errno == ENOENT) return false;
+    if (errno == ENOENT) return MonitorLock::kFree;
     return SyscallError(errno, kOperation, "openat", "monitor.lock");
   }
   // Shared, so that several readers do not see each other as monitors; a
   // monitor that starts in this instant tries again.
-  if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
-  if (errno == EWOULDBLOCK) return true;
-  return SyscallError(errno, kOperation, "flock", "monitor.lock");
+  if (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return MonitorLock::kHeld;
+    return SyscallError(errno, kOperation, "flock", "monitor.lock");
+  }
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) {
+    return SyscallError(errno, kOperation, "fstat", "monitor.lock");
+  }
+  return (info.st_mode & kMonitorAtWork) != 0 ? MonitorLock::kAbandoned
+                                              : MonitorLock::kFree;
 }
 
 void ApplyStart(const StateRecord& record, ProcessSnapshot& snapshot) {
@@ -188,11 +200,15 @@ absl::StatusOr<ProcessSnapshot> ReadProcessState(int directory_fd) {
   CK_ASSIGN_OR_RETURN(const BootId boot_id, OurBootId());
   // The lock first: a monitor writes its last record before it lets go, so a
   // free lock means that the records read afterwards are the last ones.
-  CK_ASSIGN_OR_RETURN(const bool locked, IsLocked(directory_fd));
+  CK_ASSIGN_OR_RETURN(const MonitorLock lock, TryMonitorLock(directory_fd));
   absl::StatusOr<std::string> bytes = ReadSmallFile(directory_fd, "state");
   if (absl::IsNotFound(bytes.status())) bytes = std::string();
   CK_RETURN_IF_ERROR(bytes.status());
-  return EvaluateState(ParseStateRecords(*bytes), locked, boot_id);
+  ProcessSnapshot snapshot = EvaluateState(ParseStateRecords(*bytes),
+                                           lock == MonitorLock::kHeld, boot_id);
+  snapshot.unfinished = snapshot.state == ProcessState::kLost ||
+                        (lock == MonitorLock::kAbandoned && snapshot.same_boot);
+  return snapshot;
 }
 
 }  // namespace containerkit::runtime

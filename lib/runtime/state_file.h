@@ -28,6 +28,9 @@ struct ProcessSnapshot {
   ProcessState state = ProcessState::kNone;
   // True while a monitor holds monitor.lock.
   bool monitored = false;
+  // A monitor of this boot ended without putting away what it had made:
+  // processes and cgroups may still be there, whatever the state is.
+  bool unfinished = false;
   pid_t pid = 0;  // kCreated, kRunning; kLost: the last one
   uint64_t pid_start_ticks = 0;
   pid_t monitor_pid = 0;

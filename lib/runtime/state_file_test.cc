@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -99,6 +101,29 @@ TEST(StateFileTest, WithoutMonitorOrAfterABootItIsLost) {
   EXPECT_EQ(other.state, ProcessState::kLost);
   EXPECT_FALSE(other.same_boot);
   EXPECT_FALSE(other.monitored);
+}
+
+// Killed before its first record, or in a later run, whose records do not
+// tell: the mark does.
+TEST(StateFileTest, AMonitorThatWasKilledHasLeftItsMark) {
+  std::string path = ::testing::TempDir() + "/ck_state_XXXXXX";
+  ASSERT_NE(mkdtemp(path.data()), nullptr);
+  const UniqueFd directory(
+      open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd lock(openat(directory.get(), "monitor.lock",
+                             O_RDWR | O_CREAT | O_CLOEXEC, kMonitorLockMode));
+  CK_ASSERT_OK_AND_ASSIGN(auto state, ReadProcessState(directory.get()));
+  EXPECT_FALSE(state.unfinished);
+  ASSERT_EQ(fchmod(lock.get(), kMonitorLockMode | kMonitorAtWork), 0);
+  CK_ASSERT_OK_AND_ASSIGN(state, ReadProcessState(directory.get()));
+  EXPECT_TRUE(state.unfinished);
+  EXPECT_EQ(state.state, ProcessState::kNone);
+  ASSERT_EQ(flock(lock.get(), LOCK_EX), 0);
+  CK_ASSERT_OK_AND_ASSIGN(state, ReadProcessState(directory.get()));
+  EXPECT_FALSE(state.unfinished);
+  EXPECT_TRUE(state.monitored);
+  unlinkat(directory.get(), "monitor.lock", 0);
+  rmdir(path.c_str());
 }
 
 TEST(StateFileTest, ReadsWhatTheMonitorWroteAndCompacted) {

@@ -182,6 +182,7 @@ void LeaveDirectory() {
   if (monitor->listener.fd >= 0) {
     Sys(SYS_unlinkat, monitor->request->directory, "monitor.sock", 0);
   }
+  if (monitor->lock >= 0) Sys(SYS_fchmod, monitor->lock, kMonitorLockMode);
   CloseAndForget(monitor->lock);
 }
 
@@ -200,12 +201,14 @@ long LockDirectory() {
 long OpenLock() {
   const int directory = monitor->request->directory;
   if (directory < 0) return 0;
-  long result =
-      OpenAt(directory, "monitor.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  long result = OpenAt(directory, "monitor.lock", O_RDWR | O_CREAT | O_NOFOLLOW,
+                       kMonitorLockMode);
   if (result < 0) return Fail(result, "open", "monitor.lock");
   monitor->lock = int(result);
   result = LockDirectory();
-  return result < 0 ? Fail(result, "flock", "monitor.lock") : 0;
+  if (result < 0) return Fail(result, "flock", "monitor.lock");
+  result = Sys(SYS_fchmod, monitor->lock, kMonitorLockMode | kMonitorAtWork);
+  return result < 0 ? Fail(result, "fchmod", "monitor.lock") : 0;
 }
 
 // The other files in the container's directory, while the child is busy.
