@@ -51,10 +51,10 @@ class SpareNetwork {
 };
 
 // "xxxxxxxx-xxxx-..." to 16 bytes.
-void ReadBootId() {
+bool ReadBootId() {
   char text[64];
   const long fd = Open("/proc/sys/kernel/random/boot_id", O_RDONLY);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   const long n = ReadAll(int(fd), text, sizeof text);
   Close(int(fd));
   int digits = 0;
@@ -71,6 +71,7 @@ void ReadBootId() {
     boot_id[digits / 2] = uint8_t(boot_id[digits / 2] << 4 | value);
     ++digits;
   }
+  return digits == 32;
 }
 
 // Distributes the descriptors as LaunchRequest::fds says.
@@ -116,7 +117,8 @@ void RunSpawner() {
   // Monitors end unnoticed; nobody asks for their status.
   IgnoreChildSignal(true);
   Sys(SYS_umask, 022);
-  ReadBootId();
+  // Records with another boot's id would be taken for a restarted machine's.
+  if (!ReadBootId()) Exit(1);
   SpareNetwork spare;
   for (;;) {
     int fds[kMaxPassedFds];
