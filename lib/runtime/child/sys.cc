@@ -92,8 +92,17 @@ long SendPacket(int socket, const void* data, size_t size, const int* fds,
     header->cmsg_len = CMSG_LEN(sizeof(int) * size_t(fd_count));
     memcpy(CMSG_DATA(header), fds, sizeof(int) * size_t(fd_count));
   }
-  return Retry(
-      [&] { return Sys(SYS_sendmsg, socket, &message, flags | MSG_NOSIGNAL); });
+  // Whoever waits for this packet waits for ever without it, so a want of
+  // memory is sat out.
+  constexpr int kTries = 50;
+  long sent = -ENOMEM;
+  for (int i = 0; i < kTries && (sent == -ENOMEM || sent == -ENOBUFS); ++i) {
+    if (i > 0) SleepNs(1000 * 1000);
+    sent = Retry([&] {
+      return Sys(SYS_sendmsg, socket, &message, flags | MSG_NOSIGNAL);
+    });
+  }
+  return sent;
 }
 
 long ReceivePacket(int socket, void* data, size_t size, int* fds, int* fd_count,
