@@ -20,6 +20,12 @@ absl::Status CancellableSleep(const CancelToken& cancel,
                               absl::Duration duration,
                               absl::string_view operation);
 
+// Waits until a read(2) of `fd` would not block, or the token is cancelled.
+//
+// Errors: CANCELLED / kCancelled; as poll(2).
+absl::Status WaitReadable(const CancelToken& cancel, int fd,
+                          absl::string_view operation);
+
 }  // namespace containerkit
 
 #endif  // CONTAINERKIT_LIB_BASE_CANCEL_H_

@@ -1,6 +1,8 @@
 #include "lib/base/cancel.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <thread>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
+#include "lib/base/unique_fd.h"
 
 namespace containerkit {
 namespace {
@@ -46,6 +49,22 @@ TEST(CancellableSleepTest, EndsByTimeOrToken) {
             absl::StatusCode::kCancelled);
   other.join();
   EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+}
+
+TEST(CancelTokenTest, EndsTheWaitForASilentPipe) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reading(ends[0]), writing(ends[1]);
+  ASSERT_EQ(write(writing.get(), "x", 1), 1);
+  CancelToken cancel;
+  EXPECT_TRUE(WaitReadable(cancel, reading.get(), "test").ok());
+  char byte;
+  ASSERT_EQ(read(reading.get(), &byte, 1), 1);
+  std::thread later([cancel] { cancel.Cancel(); });
+  const absl::Status ended = WaitReadable(cancel, reading.get(), "test");
+  EXPECT_EQ(ended.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(GetReason(ended), Reason::kCancelled);
+  later.join();
 }
 
 }  // namespace

@@ -339,7 +339,7 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
   std::unique_ptr<store::Decompressor> decompressor;
   size_t have = 0;
   while (true) {
-    CK_RETURN_IF_ERROR(CheckCancelled(cancel, kRead));
+    CK_RETURN_IF_ERROR(WaitReadable(cancel, in, kRead));
     const ssize_t n = read(in, input.get() + have, kBufferBytes - have);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SyscallError(errno, kRead, "read");

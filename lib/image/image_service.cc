@@ -46,7 +46,7 @@ absl::StatusOr<store::LayerRecord> UnpackFrom(
                       store::LayerUnpacker::Start(store, lease, options));
   const auto buffer = std::make_unique<char[]>(kBufferBytes);
   while (true) {
-    CK_RETURN_IF_ERROR(CheckCancelled(cancel, kImport));
+    CK_RETURN_IF_ERROR(WaitReadable(cancel, fd, kImport));
     const ssize_t n = read(fd, buffer.get(), kBufferBytes);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SyscallError(errno, kImport, "read");
