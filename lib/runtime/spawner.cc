@@ -152,7 +152,10 @@ absl::StatusOr<SpawnerProcess> StartSpawner(int image) {
   if (arguments.error != 0) {
     const int error = arguments.error;
     StopSpawner(spawner);
-    return SyscallError(error, "launcher.spawn", arguments.call);
+    // A seccomp filter of the host's: nothing else forbids these calls.
+    return SyscallError(
+        error, "launcher.spawn", arguments.call, "",
+        error == EPERM ? Reason::kPrivilegeMissing : Reason::kSystemCall);
   }
   return spawner;
 }

@@ -73,6 +73,10 @@ absl::StatusOr<std::unique_ptr<Layout>> Layout::Open(
     CK_RETURN_IF_ERROR(MakeRoot(layout->root_)) << "make state root";
     fd = sys::OpenAt(AT_FDCWD, layout->root_, O_RDONLY | O_DIRECTORY);
   }
+  if (absl::IsPermissionDenied(fd.status())) {
+    return SyscallError(EACCES, kOpen, "open", layout->root_,
+                        Reason::kPrivilegeMissing);
+  }
   CK_ASSIGN_OR_RETURN(layout->root_fd_, std::move(fd), "open state root");
 
   struct stat info;

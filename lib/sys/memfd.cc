@@ -37,8 +37,9 @@ absl::StatusOr<UniqueFd> MakeSealedMemfd(const char* name,
   constexpr absl::string_view kOperation = "memfd.create";
   UniqueFd fd(CreateMemfd(name, use));
   if (!fd.ok()) {
-    const Reason reason =
-        errno == ENOSYS ? Reason::kKernelUnsupported : Reason::kSystemCall;
+    const Reason reason = errno == ENOSYS  ? Reason::kKernelUnsupported
+                          : errno == EPERM ? Reason::kPrivilegeMissing
+                                           : Reason::kSystemCall;
     return SyscallError(errno, kOperation, "memfd_create", name, reason);
   }
   while (!content.empty()) {
