@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -137,7 +139,7 @@ static void ChildrenStayTheHosts(void) {
 typedef struct House {
   char cwd[256];
   mode_t mask;
-  size_t environment;
+  char environment[16384]; /* every string, in order */
   void (*handlers[65])(int);
   int handler_flags[65];
   sigset_t blocked;
@@ -148,9 +150,14 @@ typedef struct House {
   int dumpable;
   int subreaper;
   int no_new_privs;
+  int personality;
+  int oom_score_adj;
+  struct itimerval timers[3];
+  sigset_t pending;
   cpu_set_t affinity;
   char namespaces[10][64];
-  char status[1024]; /* ids, groups, capabilities */
+  int strange_threads; /* in other namespaces than this one */
+  char status[1024];   /* ids, groups, capabilities */
   HostState state;
 } House;
 
@@ -168,17 +175,43 @@ static void ReadStatus(char* out, size_t size) {
   if (in != NULL) fclose(in);
 }
 
+static const char* const kNamespaces[] = {"cgroup", "ipc",  "mnt",
+                                          "net",    "pid",  "pid_for_children",
+                                          "time",   "user", "uts"};
+
+static int CountStrangeThreads(const House* house) {
+  char path[320];
+  int strange = 0;
+  struct dirent* entry;
+  DIR* dir = opendir("/proc/self/task");
+  CHECK(dir != NULL);
+  while ((entry = readdir(dir)) != NULL) {
+    for (size_t i = 0; i < sizeof kNamespaces / sizeof kNamespaces[0]; ++i) {
+      char target[64] = "";
+      snprintf(path, sizeof path, "/proc/self/task/%s/ns/%s", entry->d_name,
+               kNamespaces[i]);
+      if (readlink(path, target, sizeof target - 1) > 0 &&
+          strcmp(target, house->namespaces[i]) != 0) {
+        ++strange;
+      }
+    }
+  }
+  closedir(dir);
+  return strange;
+}
+
 static void ReadHouse(House* house) {
-  static const char* const kNamespaces[] = {
-      "cgroup",           "ipc",  "mnt",  "net", "pid",
-      "pid_for_children", "time", "user", "uts"};
   char path[64];
   size_t i;
   memset(house, 0, sizeof *house);
   CHECK(getcwd(house->cwd, sizeof house->cwd) != NULL);
   house->mask = umask(0);
   umask(house->mask);
-  while (environ[house->environment] != NULL) ++house->environment;
+  for (i = 0; environ[i] != NULL; ++i) {
+    strncat(house->environment, environ[i],
+            sizeof house->environment - strlen(house->environment) - 2);
+    strcat(house->environment, "\n");
+  }
   for (i = 1; i <= 64; ++i) {
     struct sigaction action;
     if (sigaction((int)i, NULL, &action) != 0) continue;
@@ -201,6 +234,13 @@ static void ReadHouse(House* house) {
     CHECK(readlink(path, house->namespaces[i],
                    sizeof house->namespaces[i] - 1) > 0);
   }
+  house->strange_threads = CountStrangeThreads(house);
+  house->personality = personality(0xffffffff);
+  FILE* score = fopen("/proc/self/oom_score_adj", "re");
+  CHECK(score != NULL && fscanf(score, "%d", &house->oom_score_adj) == 1);
+  fclose(score);
+  for (i = 0; i < 3; ++i) getitimer((int)i, &house->timers[i]);
+  sigpending(&house->pending);
   ReadStatus(house->status, sizeof house->status);
 }
 
@@ -222,6 +262,11 @@ static void CheckHouse(const House* before) {
   SAME(dumpable);
   SAME(subreaper);
   SAME(no_new_privs);
+  SAME(personality);
+  SAME(oom_score_adj);
+  SAME(timers);
+  SAME(pending);
+  SAME(strange_threads);
   SAME(affinity);
   SAME(namespaces);
   SAME(status);
@@ -257,9 +302,30 @@ static void CompareHouses(void) {
   CheckHostState(&state);
 }
 
+static int CountLinesOf(const char* path) {
+  int lines = 0;
+  int c;
+  FILE* in = fopen(path, "re");
+  CHECK(in != NULL);
+  while ((c = getc(in)) != EOF) lines += c == '\n';
+  fclose(in);
+  return lines;
+}
+
+/* Mappings: what the first engine has loaded and the allocator keeps is there
+ * for good; more engines add nothing. */
+static void CompareMappings(void) {
+  OpenRunRelease();
+  OpenRunRelease();
+  const int before = CountLinesOf("/proc/self/maps");
+  for (int i = 0; i < 10; ++i) OpenRunRelease();
+  CHECK(CountLinesOf("/proc/self/maps") <= before + 2);
+}
+
 static void NothingOfTheHostChanges(void) {
   RequireContainers();
   InChild(CompareHouses, 60);
+  InChild(CompareMappings, 60);
 }
 
 static volatile sig_atomic_t g_alarms;
@@ -373,7 +439,7 @@ static void RunBesideForks(void) {
   void* leaks = NULL;
   CHECK(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
   /* What the test itself was given is not the library's. */
-  for (int fd = 3; fd < 50; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int fd = 3; fd < 1024; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   CHECK(pthread_create(&thread, NULL, ForkAndExec, path) == 0);
   ck_engine* engine = OpenWithImage();
   for (int i = 0; i < 5; ++i) RunOne(engine, "echo hello", 0);
@@ -396,6 +462,23 @@ static void CloseStandardAndRun(void) {
   for (int fd = 0; fd < 3; ++fd) close(fd);
   OpenRunRelease();
   for (int fd = 0; fd < 3; ++fd) CHECK(fstat(fd, &st) == -1);
+}
+
+/* Whatever goes wrong or well, standard streams are the host's. */
+static void NothingIsPrinted(void) {
+  ck_error* err = NULL;
+  ck_engine* engine = NULL;
+  ck_engine_open_options options = CK_ENGINE_OPEN_OPTIONS_INIT;
+  int ends[2];
+  int written = -1;
+  CHECK(pipe2(ends, O_CLOEXEC) == 0);
+  for (int fd = 0; fd < 3; ++fd) CHECK(dup2(ends[1], fd) == fd);
+  OpenRunRelease();
+  options.root = "/proc/self/no/such/root";
+  CHECK(ck_engine_open(&options, &engine, &err) != CK_OK);
+  ck_error_release(err);
+  CHECK(ioctl(ends[0], FIONREAD, &written) == 0);
+  CHECK(written == 0);
 }
 
 static void FewDescriptors(void) {
@@ -440,6 +523,7 @@ static void DescriptorsAndMemoryAreShort(void) {
   /* The image is imported under normal conditions. */
   InChild(OpenRunRelease, 60);
   InChild(CloseStandardAndRun, 60);
+  InChild(NothingIsPrinted, 60);
   InChild(FewDescriptors, 60);
   InChild(NoDescriptors, 60);
   InChild(ManyDescriptors, 60);
