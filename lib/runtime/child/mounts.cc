@@ -306,6 +306,18 @@ long Place(Child& child, int mount, Str target, uint64_t propagation,
   return result;
 }
 
+// Without room for its work directory overlayfs mounts read-only instead of
+// failing.
+long CheckWritable(int mount, const OverlayFields& f) {
+  constexpr long kReadOnly = 1;  // ST_RDONLY
+  struct statfs info;
+  if (f.upper.empty() || (f.attr & MOUNT_ATTR_RDONLY) != 0) return 0;
+  if (Sys(SYS_fstatfs, mount, &info) < 0 || (info.f_flags & kReadOnly) == 0) {
+    return 0;
+  }
+  return Fail(-ENOSPC, "fsmount", f.work);
+}
+
 }  // namespace
 
 long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
@@ -396,6 +408,10 @@ long StepRootOverlay(Child& child, const StepView& step) {
   if (f.lowers.count == 0) return Fail(-EINVAL, "overlay", "no layer");
   long mount = child.prepared->Find(step.index);
   if (mount < 0) mount = MakeOverlay(f);
+  if (mount >= 0) {
+    const long result = CheckWritable(int(mount), f);
+    if (result < 0) return result;
+  }
   if (mount == -EINVAL && f.lowers.count > 1 - !f.upper.empty()) {
     mount = MountOverlayByPath(f);
     if (mount >= 0) child.root = int(mount);
