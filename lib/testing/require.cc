@@ -60,6 +60,9 @@ bool Has(const std::string& capability) {
   if (capability == "root") return geteuid() == 0;
   if (capability == "mount-namespaces") return CanUnshare(CLONE_NEWNS);
   if (capability == "user-namespaces") return CanUnshare(CLONE_NEWUSER);
+  if (capability == "loop-devices") {
+    return access("/dev/loop-control", R_OK | W_OK) == 0 && InPath("mkfs.ext4");
+  }
   if (capability == "overlay") return FileHas("/proc/filesystems", "overlay");
   if (capability == "cgroup-v1") return HasCgroupV1();
   if (capability == "cgroup-v2") {

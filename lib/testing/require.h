@@ -9,7 +9,8 @@
 namespace containerkit::testing {
 
 // Why the machine lacks `capability`, or "" when it has it. Names: root,
-// user-namespaces, overlay, cgroup-v1, cgroup-v2, or a program's name.
+// user-namespaces, overlay, loop-devices, cgroup-v1, cgroup-v2, or a
+// program's name.
 // tools/capabilities prints the same names.
 std::string Lacks(const std::string& capability);
 

@@ -43,6 +43,7 @@ class EngineTest : public ::testing::Test {
   // A fresh directory below scratch().
   std::string MakeDirectory(const std::string& name);
   void Reopen();
+  void Close() { engine_.reset(); }
 
  private:
   std::string scratch_;
