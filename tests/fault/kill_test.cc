@@ -108,7 +108,7 @@ TEST_F(KillTest, HostWhileItRemoves) {
   KillEverywhere("remove", Victim::kHost, 11);
 }
 TEST_F(KillTest, HelpersWhileTheyStart) {
-  KillEverywhere("start", Victim::kHelper, 13);
+  KillEverywhere("start", Victim::kHelper, 17);
 }
 TEST_F(KillTest, HelpersWhileTheyStop) {
   KillEverywhere("stop", Victim::kHelper, 3);
