@@ -95,7 +95,11 @@ absl::StatusOr<MonitorLock> TryMonitorLock(int directory) {
   }
   // Shared, so that several readers do not see each other as monitors; a
   // monitor that starts in this instant tries again.
-  if (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+  int locked = -1;
+  do {
+    locked = flock(fd.get(), LOCK_SH | LOCK_NB);
+  } while (locked != 0 && errno == EINTR);
+  if (locked != 0) {
     if (errno == EWOULDBLOCK) return MonitorLock::kHeld;
     return SyscallError(errno, kOperation, "flock", "monitor.lock");
   }
