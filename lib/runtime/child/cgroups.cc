@@ -145,20 +145,6 @@ long RemoveGroup(const char* path, bool parent) {
   }
 }
 
-// The engine's own parent, which another monitor made, goes with the last
-// container; every other parent is somebody else's.
-void RemoveOwnParent(const char* path) {
-  constexpr char kParent[] = "/containerkit";
-  constexpr size_t kLength = sizeof kParent - 1;
-  char above[500];
-  const char* slash = FindLast(path, '/');
-  if (slash == nullptr || size_t(slash - path) >= sizeof above) return;
-  const size_t size = size_t(slash - path);
-  if (size < kLength || !StartsWith(path + size - kLength, kParent)) return;
-  Text(above, sizeof above).AddBytes(path, size);
-  RemoveGroup(above, true);
-}
-
 }  // namespace
 
 Cgroups::Group* Cgroups::Find(const char* path) {
@@ -263,9 +249,7 @@ void Cgroups::KillAll() {
 
 void Cgroups::RemoveAll() {
   for (int i = 0; i < count_; ++i) {
-    if (IsParent(groups_[i])) continue;
-    RemoveGroup(groups_[i].path, false);
-    RemoveOwnParent(groups_[i].path);
+    if (!IsParent(groups_[i])) RemoveGroup(groups_[i].path, false);
   }
   // The deepest of a chain of parents was remembered last.
   for (int i = count_ - 1; i >= 0; --i) {
