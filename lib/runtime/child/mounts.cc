@@ -45,11 +45,12 @@ bool IsDirectory(int fd) {
   return Fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
 }
 
-// The part of a target below /proc: null outside, "" for /proc itself.
-const char* BelowProc(const char* target) {
+// The part of a target below /`top`: null outside, "" for /`top` itself.
+template <size_t kSize>
+const char* Below(const char (&top)[kSize], const char* target) {
   while (*target == '/') ++target;
-  if (!StartsWith(target, "proc")) return nullptr;
-  target += 4;
+  if (!StartsWith(target, top)) return nullptr;
+  target += kSize - 1;
   if (*target != '\0' && *target != '/') return nullptr;
   while (*target == '/') ++target;
   return target;
@@ -79,13 +80,32 @@ bool ReplaceableInProc(const char* name) {
 // whoever controls /proc controls where labels and sysctls are written
 // (CVE-2025-52881, CVE-2019-19921).
 long CheckProc(const char* target, int target_fd, bool source_is_procfs) {
-  const char* below = BelowProc(target);
+  const char* below = Below("proc", target);
   if (below != nullptr && *below == '\0') {
     return source_is_procfs ? 0 : Fail(-EPERM, "mount on /proc", target);
   }
   if (below != nullptr && ReplaceableInProc(below)) return 0;
   if (below == nullptr && !IsProcfs(target_fd)) return 0;
   return Fail(-EPERM, "mount inside /proc", target);
+}
+
+// What was mounted on /proc or /sys, if `path` is there.
+int* KernelView(Child& child, const char* path, const char** below) {
+  *below = Below("proc", path);
+  if (*below != nullptr) return &child.proc;
+  *below = Below("sys", path);
+  return *below != nullptr ? &child.sys : nullptr;
+}
+
+// Trust: the directory may have been renamed since something was mounted on
+// it, and the mount with it; what was mounted is what is to be hidden.
+long OpenToHide(Child& child, const char* path) {
+  const char* below;
+  const int* view = KernelView(child, path, &below);
+  if (view == nullptr || *view < 0 || Find(below, "..") != nullptr) {
+    return OpenInRoot(child.root, path, O_PATH);
+  }
+  return OpenInRoot(*view, *below == '\0' ? "." : below, O_PATH);
 }
 
 // Sets the overlay's directories, from cwd where their paths are too long
@@ -299,6 +319,12 @@ long Place(Child& child, int mount, Str target, uint64_t propagation,
     if (result < 0) Fail(result, "move_mount", target);
   }
   Close(int(to));
+  const char* below;
+  int* view = KernelView(child, target.c_str(), &below);
+  if (result == 0 && view != nullptr && *below == '\0') {
+    Close(*view);
+    *view = int(Sys(SYS_fcntl, mount, F_DUPFD_CLOEXEC, 3));
+  }
   if (result == 0 && propagation != 0) {
     result = SetAttr(mount, 0, 0, propagation, false);
     if (result < 0) Fail(result, "mount_setattr", target);
@@ -563,7 +589,7 @@ long MaskFile(Child& child, int target) {
 
 long StepMaskPath(Child& child, FieldReader fields) {
   const Str path = fields.S();
-  const long target = OpenInRoot(child.root, path.c_str(), O_PATH);
+  const long target = OpenToHide(child, path.c_str());
   if (target == -ENOENT || target == -ENOTDIR) return 0;
   if (target < 0) return Fail(target, "openat2", path);
   FailureSlot()->call[0] = '\0';
@@ -579,7 +605,7 @@ long StepMaskPath(Child& child, FieldReader fields) {
 
 long StepReadonlyPath(Child& child, FieldReader fields) {
   const Str path = fields.S();
-  const long target = OpenInRoot(child.root, path.c_str(), O_PATH);
+  const long target = OpenToHide(child, path.c_str());
   if (target == -ENOENT || target == -ENOTDIR) return 0;
   if (target < 0) return Fail(target, "openat2", path);
   const long mount =
