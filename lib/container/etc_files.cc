@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 
 namespace containerkit::container {
@@ -33,6 +34,7 @@ absl::Status Bad(absl::string_view what, absl::string_view value) {
 
 // One word of a line: nothing that ends it or starts a comment.
 bool IsWord(absl::string_view word) {
+  if constexpr (Mutated("R17")) return true;
   return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
     const unsigned char byte = static_cast<unsigned char>(c);
     return byte > ' ' && byte != 0x7f && byte != '#';

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/container/oci_hooks.h"
 #include "lib/container/oci_launch.h"
@@ -170,6 +171,9 @@ absl::StatusOr<oci::RuntimeSpec> OciRuntimeImpl::LoadSpec(
   CK_ASSIGN_OR_RETURN(const std::string config,
                       container.directory.ReadConfig());
   CK_ASSIGN_OR_RETURN(oci::RuntimeSpec spec, oci::ParseRuntimeSpec(config));
+  if constexpr (Mutated("R20")) {
+    SetHookEnvironment(spec.process->env, spec.hooks);
+  }
   SetHookEnvironment(options_.hook_environment, spec.hooks);
   return spec;
 }

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 #include "lib/sys/pidfd.h"
@@ -73,7 +74,7 @@ int RunGrandchild(void* data) {
   for (int i = 1; i <= 64; ++i) {
     syscall(SYS_rt_sigaction, i, &action, nullptr, kKernelSigsetSize);
   }
-  setsid();
+  if constexpr (!Mutated("R22")) setsid();
   if (chdir("/") < 0) return FailIn(arguments, "chdir");
   const int socket = fcntl(arguments.socket, F_DUPFD, kSocketInHelper + 1);
   if (socket < 0) return FailIn(arguments, "fcntl");
@@ -84,12 +85,13 @@ int RunGrandchild(void* data) {
   if (null < 0) return FailIn(arguments, "open /dev/null");
   const int high = fcntl(null, F_DUPFD_CLOEXEC, kSocketInHelper + 1);
   if (high < 0) return FailIn(arguments, "fcntl");
-  for (int i = 0; i < 3; ++i) {
+  for (int i = Mutated("R22") ? 3 : 0; i < 3; ++i) {
     if (dup2(high, i) < 0) return FailIn(arguments, "dup2");
   }
   if (dup2(socket, kSocketInHelper) < 0) return FailIn(arguments, "dup2");
   constexpr unsigned kCloexec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
-  if (syscall(SYS_close_range, kSocketInHelper + 1, ~0U, kCloexec) < 0) {
+  if (!Mutated("R02") &&
+      syscall(SYS_close_range, kSocketInHelper + 1, ~0U, kCloexec) < 0) {
     return FailIn(arguments, "close_range");
   }
   const uint64_t none = 0;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 
 namespace containerkit::runtime {
@@ -52,7 +53,7 @@ absl::StatusOr<std::optional<uint32_t>> ParseId(absl::string_view text,
     return std::optional<uint32_t>();
   }
   uint64_t id = 0;
-  if (!absl::SimpleAtoi(text, &id) || id > kMaxId) {
+  if (!absl::SimpleAtoi(text, &id) || (id > kMaxId && !Mutated("R16"))) {
     return Invalid(absl::StrCat(what, " ", text, " is not below 2^31"));
   }
   return std::optional<uint32_t>(static_cast<uint32_t>(id));
@@ -187,7 +188,7 @@ absl::StatusOr<ResolvedUser> ResolveUser(
   if (group_given) {
     CK_ASSIGN_OR_RETURN(out.gid, FindGroup(group, parts[1]));
   }
-  AddGid(out.additional_gids, out.gid);
+  if constexpr (!Mutated("R15")) AddGid(out.additional_gids, out.gid);
   if (!group_given) AddMemberships(group, out.name, out.additional_gids);
   for (const std::string& extra : group_add) {
     CK_ASSIGN_OR_RETURN(const uint32_t gid, FindGroup(group, extra));

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -48,6 +49,7 @@ absl::StatusOr<UniqueFd> MakeSealedMemfd(const char* name,
     if (n < 0) return SyscallError(errno, kOperation, "write", name);
     content.remove_prefix(static_cast<size_t>(n));
   }
+  if constexpr (Mutated("R01")) return fd;
   if (fcntl(fd.get(), F_ADD_SEALS,
             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
     return SyscallError(errno, kOperation, "fcntl", name);

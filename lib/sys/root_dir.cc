@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 
@@ -46,6 +47,27 @@ absl::Status UnsafePath(absl::string_view message, absl::string_view path) {
                     .path = std::string(path)});
 }
 
+// Red controls. T01: links are followed wherever they lead. C01: the path is
+// checked, then used by its name.
+[[maybe_unused]] absl::StatusOr<UniqueFd> OpenMutated(int root_fd,
+                                                      std::string path,
+                                                      uint64_t flags,
+                                                      mode_t mode) {
+  path.erase(0, path.find_first_not_of('/'));
+  return sys::OpenAt(root_fd, path.empty() ? "." : path,
+                     static_cast<int>(flags), mode);
+}
+
+[[maybe_unused]] absl::StatusOr<UniqueFd> UseByName(const UniqueFd& checked,
+                                                    uint64_t flags,
+                                                    mode_t mode) {
+  char path[PATH_MAX];
+  const std::string name = absl::StrCat("/proc/self/fd/", checked.get());
+  const ssize_t n = readlink(name.c_str(), path, sizeof(path));
+  return sys::OpenAt(AT_FDCWD, std::string(path, n > 0 ? n : 0),
+                     static_cast<int>(flags), mode);
+}
+
 absl::StatusOr<UniqueFd> OpenIn(int root_fd, const std::string& path,
                                 uint64_t flags, mode_t mode) {
   if (path.find('\0') != std::string::npos) {
@@ -56,8 +78,12 @@ absl::StatusOr<UniqueFd> OpenIn(int root_fd, const std::string& path,
   how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   const char* name = path.empty() ? "." : path.c_str();
+  if constexpr (Mutated("T01")) return OpenMutated(root_fd, path, flags, mode);
   for (int tries = 0;; ++tries) {
     const long fd = syscall(SYS_openat2, root_fd, name, &how, sizeof(how));
+    if constexpr (Mutated("C01")) {
+      if (fd >= 0) return UseByName(UniqueFd(int(fd)), flags, mode);
+    }
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));
     if (errno == EINTR) continue;
     if (errno == EAGAIN && tries < kMaxRetries) continue;
@@ -125,7 +151,7 @@ absl::StatusOr<UniqueFd> RootDir::OpenFile(absl::string_view path,
   if (fstat(fd.get(), &info) != 0) {
     return SyscallError(errno, kResolve, "fstat", path);
   }
-  if (!S_ISREG(info.st_mode)) {
+  if (!S_ISREG(info.st_mode) && !Mutated("R18")) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      absl::StrCat("not a regular file: ", path),
                      {.reason = Reason::kUnsafePath,

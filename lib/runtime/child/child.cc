@@ -2,6 +2,7 @@
 
 #include <linux/prctl.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"
 #include "lib/runtime/child/init.h"
@@ -183,6 +184,7 @@ long Execute(Child& child, const StepView& step) {
     case Op::kInit:
       return StepInit();
     case Op::kCloseFds: {
+      if constexpr (Mutated("R02")) return 0;
       FieldReader walk = fields;
       Sys(SYS_close_range, 3 + walk.U(), ~0u, kCloseRangeCloexec);
       return 0;
@@ -227,7 +229,7 @@ void TakeDescriptors(Child& child, const int* keep, int keep_count) {
   for (uint32_t i = 0; i < child.prepared->count; ++i) {
     all[count++] = child.prepared->items[i].fd;
   }
-  CloseOthers(all, count);
+  if constexpr (!Mutated("R02") && !Mutated("R03")) CloseOthers(all, count);
   for (int i = 0; i < 3; ++i) {
     if (child.stdio[i] >= 0) Sys(SYS_dup3, child.stdio[i], i, 0);
   }

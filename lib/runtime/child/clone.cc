@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include <sys/mman.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/sys.h"
@@ -165,7 +166,7 @@ void CloseBirth(Birth& birth) {
 // and is not dumpable.
 [[noreturn]] void RunIntermediate(Birth& birth) {
   SetFailureSlot(&birth.proc.shared->failure);
-  Sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  Sys(SYS_prctl, PR_SET_DUMPABLE, Mutated("R03") ? 1 : 0, 0, 0, 0);
   StepView step;
   Plan::Cursor cursor = birth.proc.cursor;
   while (birth.proc.plan.Next(cursor, step)) {

@@ -1,5 +1,6 @@
 #include <linux/limits.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"
 #include "lib/runtime/child/process.h"
@@ -96,7 +97,9 @@ long PlaceDescriptors(Child& child) {
     Close(child.sync);
     child.sync = int(fd);
   }
-  Sys(SYS_close_range, end, ~0u, kCloseRangeCloexec);
+  if constexpr (!Mutated("R02")) {
+    Sys(SYS_close_range, end, ~0u, kCloseRangeCloexec);
+  }
   for (uint32_t i = 0; i < child.preserve_fds; ++i) {
     const long fd = Sys(SYS_dup3, fds[i], first + int(i), 0);
     if (fd < 0) return Fail(fd, "dup3", "preserved descriptor");

@@ -4,6 +4,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/process.h"
@@ -78,7 +79,8 @@ long StepUser(Child& child, FieldReader fields) {
 long StepCapabilities(FieldReader fields) {
   const uint64_t effective = fields.U();
   const uint64_t permitted = fields.U();
-  const uint64_t inheritable = fields.U();
+  uint64_t inheritable = fields.U();
+  if constexpr (Mutated("R13")) inheritable = permitted;
   const uint64_t ambient = fields.U();
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2] = {
@@ -124,6 +126,7 @@ long StepSeccomp(Child& child, const StepView& step) {
       program.size / sizeof(sock_filter) > BPF_MAXINSNS) {
     return Fail(-EINVAL, "seccomp", "program");
   }
+  if constexpr (Mutated("R12")) return 0;
   long result = PrepareExec(*child.plan);
   if (result < 0) return result;
   // The wire does not align; the kernel copies, but through a typed pointer.

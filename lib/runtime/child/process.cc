@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/root.h"
@@ -160,6 +161,7 @@ long StepSysctl(Child& child, FieldReader fields) {
 }
 
 long StepSession() {
+  if constexpr (Mutated("R22")) return 0;
   const long result = Sys(SYS_setsid);
   // Already a leader: Terminal without an own session would be refused.
   return result < 0 && result != -EPERM ? Fail(result, "setsid", "") : 0;
@@ -225,7 +227,9 @@ long StepTerminal(Child& child, FieldReader fields) {
   int number = 0;
   Sys(SYS_ioctl, master, TIOCGPTN, &number);
   const long slave =
-      Sys(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+      Mutated("R05")
+          ? OpenInRoot(child.root, "/dev/pts/0", O_RDWR | O_NOCTTY)
+          : Sys(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return Fail(slave, "ioctl TIOCGPTPEER", "/dev/pts/ptmx");
   if (rows != 0 && columns != 0) {
     const struct winsize size = {uint16_t(rows), uint16_t(columns), 0, 0};

@@ -2,6 +2,7 @@
 
 #include <linux/limits.h>
 
+#include "lib/base/mutation.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
 
@@ -67,9 +68,28 @@ long Make(int root, char* path, uint32_t mode, bool* made, int links) {
   return fd;
 }
 
+// Red controls. R07: links are followed wherever they lead. R08: the path is
+// checked, then used by its name.
+[[maybe_unused]] long OpenMutated(int root, const char* path, uint64_t flags) {
+  while (*path == '/') ++path;
+  return OpenAt(root, *path == '\0' ? "." : path, int(flags));
+}
+
+[[maybe_unused]] long UseByName(long checked, uint64_t flags) {
+  char name[32], path[PATH_MAX];
+  Text(name, sizeof name).Add("/proc/self/fd/").AddInt(checked);
+  const long n = Sys(SYS_readlinkat, kAtFdCwd, name, path, sizeof path - 1);
+  if (n < 0) return checked;
+  path[n] = '\0';
+  const long used = Open(path, int(flags));
+  Close(int(checked));
+  return used;
+}
+
 }  // namespace
 
 long OpenInRoot(int root, const char* path, uint64_t flags) {
+  if constexpr (Mutated("R07")) return OpenMutated(root, path, flags);
   struct open_how how = {};
   how.flags = flags | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -77,6 +97,7 @@ long OpenInRoot(int root, const char* path, uint64_t flags) {
   for (int i = 0; i < kMaxRaces && (fd == -EAGAIN || fd == -EINTR); ++i) {
     fd = Sys(SYS_openat2, root, path, &how, sizeof how);
   }
+  if constexpr (Mutated("R08")) return fd < 0 ? fd : UseByName(fd, flags);
   return fd;
 }
 
