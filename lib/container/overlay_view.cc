@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -51,8 +52,12 @@ absl::StatusOr<sys::RootDir> OpenOverlayView(const store::Snapshot& snapshot,
   for (const std::string& lower : snapshot.lower_paths) {
     CK_RETURN_IF_ERROR(set("lowerdir+", lower));
   }
-  CK_RETURN_IF_ERROR(set("upperdir", snapshot.upper_path));
-  CK_RETURN_IF_ERROR(set("workdir", snapshot.work_path));
+  // Unlike lowerdir+, these two take a backslash as a quote.
+  const auto quoted = [](const std::string& path) {
+    return absl::StrReplaceAll(path, {{"\\", "\\\\"}});
+  };
+  CK_RETURN_IF_ERROR(set("upperdir", quoted(snapshot.upper_path)));
+  CK_RETURN_IF_ERROR(set("workdir", quoted(snapshot.work_path)));
   if (user_xattrs &&
       Configure(fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr) < 0) {
     return OverlayError("fsconfig", "userxattr");

@@ -111,10 +111,10 @@ long OpenToHide(Child& child, const char* path) {
   return OpenInRoot(*view, *below == '\0' ? "." : below, O_PATH);
 }
 
-// Sets the overlay's directories, from cwd where their paths are too long
-// for fsconfig.
+// Sets the overlay's directories, from cwd where their paths are too long for
+// fsconfig or have a backslash, which quotes in some of the options.
 long SetDirectory(int fs, const char* key, Str path) {
-  if (path.size <= kLongestOption) {
+  if (path.size <= kLongestOption && Find(path.c_str(), "\\") == nullptr) {
     return FsConfig(fs, FSCONFIG_SET_STRING, key, path.c_str());
   }
   const char* name = FindLast(path.c_str(), '/');
