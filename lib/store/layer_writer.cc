@@ -22,6 +22,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 
@@ -251,8 +252,9 @@ absl::StatusOr<LayerWriter::DirPtr> LayerWriter::OpenDir(
 absl::StatusOr<LayerWriter::DirPtr> LayerWriter::ResolveDir(
     const std::string& path, bool create) {
   constexpr uint64_t kFlags = O_PATH | O_DIRECTORY;
-  UniqueFd fd(OpenBeneath(root_->fd(), path, kFlags,
-                          RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+  constexpr uint64_t kResolve =
+      Mutated("T03") ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  UniqueFd fd(OpenBeneath(root_->fd(), path, kFlags, kResolve));
   if (fd.ok()) return std::make_shared<const Dir>(Dir{std::move(fd), path});
   if (errno == ELOOP) {
     // A symlink that the archive made: the kernel follows it inside the root,

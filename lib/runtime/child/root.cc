@@ -68,7 +68,7 @@ long Make(int root, char* path, uint32_t mode, bool* made, int links) {
   return fd;
 }
 
-// Red controls. R07: links are followed wherever they lead. R08: the path is
+// Red controls. R07: links are followed wherever they lead. R09: the path is
 // checked, then used by its name.
 [[maybe_unused]] long OpenMutated(int root, const char* path, uint64_t flags) {
   while (*path == '/') ++path;
@@ -97,7 +97,7 @@ long OpenInRoot(int root, const char* path, uint64_t flags) {
   for (int i = 0; i < kMaxRaces && (fd == -EAGAIN || fd == -EINTR); ++i) {
     fd = Sys(SYS_openat2, root, path, &how, sizeof how);
   }
-  if constexpr (Mutated("R08")) return fd < 0 ? fd : UseByName(fd, flags);
+  if constexpr (Mutated("R09")) return fd < 0 ? fd : UseByName(fd, flags);
   return fd;
 }
 
