@@ -181,6 +181,46 @@ TEST_F(ArchiveSwapTest, C01C05InChangesNothingOfTheHost) {
            {"/d", "/d/dir"});
 }
 
+// Compressed archives: neither the host's nor the container's programs run.
+TEST_F(ArchiveSwapTest, C04UploadsAreDecompressedInProcess) {
+  const Attack attack = {
+      .name = "C04", .command = {"in", "/d"}, .one = "/d", .target = Host()};
+  for (const char* program : {"gzip -c", "zstd -q -c"}) {
+    ResetRoot(attack);
+    for (const char* name : {"/bin", "/usr", "/usr/bin"}) {
+      ASSERT_EQ(mkdir((Root() + name).c_str(), 0755), 0);
+    }
+    for (const char* trap : {"gzip", "unpigz", "pigz", "xz", "zstd", "tar"}) {
+      for (const char* place : {"/bin/", "/usr/bin/"}) {
+        ASSERT_EQ(symlink((Host() + "/file").c_str(),
+                          absl::StrCat(Root(), place, trap).c_str()),
+                  0);
+      }
+    }
+    const std::string plain = path_ + "/plain", packed = path_ + "/packed";
+    const UniqueFd out(
+        open(plain.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const std::string tar = TarBuilder().File("made", "content").Build();
+    ASSERT_TRUE(sys::WriteAll(out.get(), tar).ok());
+    ASSERT_EQ(
+        system(absl::StrCat(program, " < ", plain, " > ", packed).c_str()), 0);
+    const std::string bytes =
+        sys::ReadFileAt(AT_FDCWD, packed, 1 << 20).value_or("");
+    ASSERT_FALSE(bytes.empty());
+    const HostState before = HostState::Take({Host()});
+    canary_->TakeAccesses();
+    const Traced run =
+        RunTraced(Command(attack), {.prefix = Root()}, {}, bytes);
+    Judge(run, before, program);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    // The program itself.
+    EXPECT_EQ(run.programs, 1);
+    EXPECT_EQ(
+        sys::ReadFileAt(AT_FDCWD, Root() + "/d/made", 100).value_or("(none)"),
+        "content");
+  }
+}
+
 TEST_F(ArchiveSwapTest, T03UnpackingStaysInTheLayer) {
   EveryWay({.name = "T03",
             .command = {"unpack"},

@@ -11,6 +11,7 @@
  *     t       the standard streams are a terminal of this container's devpts,
  *             which is the controlling one
  *     f       no descriptor but 0, 1, 2
+ *     u       neither mounts nor other namespaces can be made or entered
  *     h       no terminal at all: not standard streams, not controlling
  *   probe status FIELD...             those lines of /proc/self/status
  *   probe grab SECONDS OWN...         opens all it can of every other process:
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
@@ -150,6 +153,40 @@ static void CheckNoTerminal(void) {
   if (fd >= 0) close(fd);
 }
 
+static void Expect(const char* call, long result, int error) {
+  if (result != -1 || errno != error) {
+    Wrong("%s: %ld, errno %d", call, result, errno);
+  }
+}
+
+/* clone(2) that must not succeed; a child that comes to be ends at once. */
+static long TryClone(unsigned long flags) {
+  const long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) _exit(0);
+  return pid;
+}
+
+static void CheckCalls(void) {
+  static const int kTypes[] = {CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWPID,
+                               CLONE_NEWNET,   CLONE_NEWUTS, CLONE_NEWIPC,
+                               CLONE_NEWCGROUP};
+  char arguments[88] = {0};
+  const int self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  size_t i;
+  for (i = 0; i < sizeof kTypes / sizeof *kTypes; ++i) {
+    Expect("unshare", syscall(SYS_unshare, kTypes[i]), EPERM);
+    Expect("clone", TryClone((unsigned long)kTypes[i]), EPERM);
+  }
+  Expect("clone3", syscall(SYS_clone3, arguments, sizeof arguments), ENOSYS);
+  Expect("setns", syscall(SYS_setns, self, 0), EPERM);
+  Expect("mount", syscall(SYS_mount, "none", "/", "cgroup", 0, "memory"),
+         EPERM);
+  Expect("umount2", syscall(SYS_umount2, "/proc/kcore", 0), EPERM);
+  Expect("fsopen", syscall(SYS_fsopen, "proc", 0), EPERM);
+  Expect("open_tree", syscall(SYS_open_tree, -100, "/", 1), EPERM);
+  close(self);
+}
+
 static int Box(char** words) {
   for (; *words != NULL; ++words) {
     char* path = *words + 2;
@@ -172,6 +209,9 @@ static int Box(char** words) {
         break;
       case 'f':
         CheckDescriptors();
+        break;
+      case 'u':
+        CheckCalls();
         break;
       case 'h':
         CheckNoTerminal();

@@ -184,6 +184,7 @@ class Tracer {
     if (signal == (SIGTRAP | 0x80)) {
       OnSystemCall(pid, state);
     } else if (event == PTRACE_EVENT_EXEC) {
+      ++result_->programs;
       if (!IsEngine(pid)) {
         tracees_.erase(pid);
         ptrace(PTRACE_DETACH, pid, 0, 0);

@@ -35,6 +35,7 @@ struct Swap {
 struct Traced {
   int calls = 0;           // that were counted
   int exchanges = 0;       // that succeeded
+  int programs = 0;        // that were executed, by the engine's processes
   int exit_code = -1;      // of the program; 128 + N for signal N
   bool timed_out = false;  // and killed
   std::string out;

@@ -324,37 +324,37 @@ TEST_F(SwapTest, R07DevIsNotTheHosts) {
              LinkTo("../../../../../../.." + Scratch("canary")), "/dev"});
 }
 
-TEST_F(SwapTest, R08R09MountTargetsStayInside) {
-  const auto bind = [&](const std::string& from, const std::string& to) {
-    return [=](Json& config) {
-      config["mounts"].push_back({{"destination", to},
-                                  {"type", "bind"},
-                                  {"source", from},
-                                  {"options", {"bind"}}});
-    };
+std::function<void(Json&)> Bind(const std::string& from,
+                                const std::string& to) {
+  return [=](Json& config) {
+    config["mounts"].push_back({{"destination", to},
+                                {"type", "bind"},
+                                {"source", from},
+                                {"options", {"bind"}}});
   };
+}
+
+TEST_F(SwapTest, R08MountTargetsStayInside) {
   const std::string canary = Scratch("canary");
-  EveryCall({"R08 parent", bind(Scratch("source"), "/vol/a/b"), LinkTo(canary),
+  EveryCall({"R08 parent", Bind(Scratch("source"), "/vol/a/b"), LinkTo(canary),
              "/vol/a"});
   if (HasFailure()) return;
-  EveryCall({"R08 target", bind(Scratch("source"), "/vol/a/b"),
+  EveryCall({"R08 target", Bind(Scratch("source"), "/vol/a/b"),
              LinkTo("../../../../../../.." + canary), "/vol/a/b"});
-  if (HasFailure()) return;
-  EveryCall({"R09 directories", bind(Scratch("source"), "/vol/a/dir/x/y"),
+}
+
+TEST_F(SwapTest, R09NothingIsMadeOutside) {
+  const std::string canary = Scratch("canary");
+  EveryCall({"R09 directories", Bind(Scratch("source"), "/vol/a/dir/x/y"),
              LinkTo(canary), "/vol/a"});
   if (HasFailure()) return;
-  EveryCall({"R09 file", bind(Scratch("source/f"), "/vol/a/dir/x/file"),
+  EveryCall({"R09 file", Bind(Scratch("source/f"), "/vol/a/dir/x/file"),
              LinkTo("../../../../../../.." + canary), "/vol/a"});
 }
 
 TEST_F(SwapTest, R04ToR09AtRandom) {
   const auto none = [](Json&) {};
-  const auto bind = [&](Json& config) {
-    config["mounts"].push_back({{"destination", "/vol/a/dir/x/y"},
-                                {"type", "bind"},
-                                {"source", Scratch("source")},
-                                {"options", {"bind"}}});
-  };
+  const auto bind = Bind(Scratch("source"), "/vol/a/dir/x/y");
   for (const char* one : {"/dev", "/proc", "/vol/a", "/vol"}) {
     AtRandom({one,
               absl::StartsWith(one, "/vol") ? std::function<void(Json&)>(bind)
