@@ -180,6 +180,7 @@ absl::Status PlanCgroupSetup(Planning& p) {
                                   "\" is the root of the hierarchy"));
     }
     if (!Unified(p) && !IsUseful(directory, writes)) continue;
+    if (p.options.cgroup.optional && !directory.writable) continue;
     p.out.cgroup.push_back(std::move(directory));
   }
   for (const CgroupDirectory& directory : p.out.cgroup) {

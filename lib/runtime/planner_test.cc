@@ -114,6 +114,26 @@ TEST(PlannerTest, RootlessContainer) {
   ExpectGolden("rootless", MustPlan(built, RootlessHost(), options).plan);
 }
 
+TEST(PlannerTest, RootlessContainerWhereCgroupsMayNotBeMade) {
+  ContainerConfig config;
+  PlanOptions options = testing::Options();
+  options.cgroup.optional = true;
+  options.cgroup.default_path = "containerkit/c1";
+  HostFacts host = HybridHost();
+  host.uid = host.gid = 1000;
+  host.effective_caps = 0;
+  for (auto& hierarchy : host.cgroups.hierarchies) {
+    hierarchy.own_writable = hierarchy.Has("memory");
+  }
+  const auto planned = MustPlan(MustBuild(config, host), host, options);
+  ASSERT_EQ(planned.cgroup.size(), 1u);
+  EXPECT_EQ(planned.cgroup[0].controllers, std::vector<std::string>{"memory"});
+  for (auto& hierarchy : host.cgroups.hierarchies) {
+    hierarchy.own_writable = false;
+  }
+  EXPECT_TRUE(MustPlan(MustBuild(config, host), host, options).cgroup.empty());
+}
+
 TEST(PlannerTest, RootlessContainerWithOneId) {
   HostFacts host = RootlessHost();
   host.subuids.clear();

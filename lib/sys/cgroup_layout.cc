@@ -1,6 +1,7 @@
 #include "lib/sys/cgroup_layout.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -219,6 +220,10 @@ absl::StatusOr<CgroupLayout> ProbeCgroupLayout() {
       layout = ParseCgroupLayout(mountinfo, proc_cgroup, *controllers);
     }
   }
+  for (CgroupHierarchy& hierarchy : layout.hierarchies) {
+    const std::string own = hierarchy.mount_point + hierarchy.own_path;
+    hierarchy.own_writable = access(own.c_str(), W_OK) == 0;
+  }
   return layout;
 }
 
@@ -236,6 +241,7 @@ absl::StatusOr<std::vector<CgroupDirectory>> CgroupDirectories(
     directory.controllers = hierarchy.controllers;
     directory.mount_point = hierarchy.mount_point;
     directory.v2 = hierarchy.v2;
+    directory.writable = absolute || hierarchy.own_writable;
     directory.path = absl::StrCat(
         hierarchy.mount_point, Normalized(absolute ? "" : hierarchy.own_path),
         Normalized(path));

@@ -27,6 +27,8 @@ struct CgroupHierarchy {
   std::string root = "/";
   // This process's cgroup, relative to `root`: "/user.slice", "/".
   std::string own_path = "/";
+  // This process may make cgroups below its own.
+  bool own_writable = true;
   bool v2 = false;
 
   // True if `controller` is one of `controllers`.
@@ -56,7 +58,8 @@ CgroupLayout ParseCgroupLayout(absl::string_view mountinfo,
                                absl::string_view proc_cgroup,
                                absl::string_view v2_controllers);
 
-// The layout of this process. Reads three files of /proc and /sys.
+// The layout of this process. Reads three files of /proc and /sys, and asks
+// where it may write.
 // Errors: as the system calls report them.
 absl::StatusOr<CgroupLayout> ProbeCgroupLayout();
 
@@ -65,6 +68,8 @@ struct CgroupDirectory {
   std::vector<std::string> controllers;
   std::string path;  // absolute
   std::string mount_point;
+  // False if this process's own cgroup, below which it is, cannot be changed.
+  bool writable = true;
   bool v2 = false;
 
   friend bool operator==(const CgroupDirectory&,
