@@ -18,6 +18,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -146,7 +147,11 @@ class ContainerManager {
   absl::StatusOr<std::unique_ptr<sys::Cgroup>> OpenCgroup(
       const std::string& id);
   absl::StatusOr<bool> IsPaused(const std::string& id);
-  absl::StatusOr<sys::RootDir> OpenRoot(const Loaded& container);
+  // Calls `use` with the container's root file system, running or not, and
+  // with the right to all of its files.
+  absl::Status WithRoot(
+      const Loaded& container,
+      absl::FunctionRef<absl::Status(const sys::RootDir&)> use);
   ContainerInfo Describe(const Loaded& container,
                          const runtime::ProcessSnapshot& process, bool paused);
 

@@ -1,5 +1,7 @@
 // Logs, statistics, processes and files of a container.
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -124,24 +126,40 @@ absl::StatusOr<ProcessTable> ContainerManager::Top(
   return ListProcesses(pids, columns);
 }
 
-absl::StatusOr<sys::RootDir> ContainerManager::OpenRoot(
-    const Loaded& container) {
+absl::Status ContainerManager::WithRoot(
+    const Loaded& container,
+    absl::FunctionRef<absl::Status(const sys::RootDir&)> use) {
   const std::string& id = container.row.id;
   CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
   if (process.state == ProcessState::kRunning) {
-    return sys::RootDir::Open(absl::StrCat("/proc/", process.pid, "/root"));
+    CK_ASSIGN_OR_RETURN(
+        const sys::RootDir root,
+        sys::RootDir::Open(absl::StrCat("/proc/", process.pid, "/root")));
+    return env_.store->RunAsOwner([&] { return use(root); });
   }
   CK_ASSIGN_OR_RETURN(
       const store::Snapshot snapshot,
       env_.store->snapshots().Prepare(id, container.image.diff_ids));
-  return OpenOverlayView(snapshot, env_.store->user_xattrs());
+  return env_.store->RunAsOwner([&]() -> absl::Status {
+    // Only a mount namespace of the user namespace's own may mount; this runs
+    // in a child then.
+    if (!env_.facts->privileged() && unshare(CLONE_NEWNS) != 0) {
+      return SyscallError(errno, "container.root", "unshare");
+    }
+    CK_ASSIGN_OR_RETURN(const sys::RootDir root,
+                        OpenOverlayView(snapshot, env_.store->user_xattrs()));
+    return use(root);
+  });
 }
 
 absl::Status ContainerManager::CopyOut(const std::string& id,
                                        const std::string& path, int fd) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
-  return WithObject(container::CopyOut(root, path, fd), "container", id);
+  return WithObject(WithRoot(*container,
+                             [&](const sys::RootDir& root) {
+                               return container::CopyOut(root, path, fd);
+                             }),
+                    "container", id);
 }
 
 absl::Status ContainerManager::CopyIn(const std::string& id,
@@ -157,19 +175,25 @@ absl::Status ContainerManager::CopyIn(const std::string& id,
                                  .path = path}),
                       "container", id);
   }
-  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
-  return WithObject(
-      container::CopyIn(root, path, fd,
-                        {.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir,
-                         .copy_uid_gid = copy_uid_gid}),
-      "container", id);
+  const auto copy = [&](const sys::RootDir& root) {
+    return container::CopyIn(
+        root, path, fd,
+        {.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir,
+         .copy_uid_gid = copy_uid_gid});
+  };
+  return WithObject(WithRoot(*container, copy), "container", id);
 }
 
 absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,
                                                     const std::string& path) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CK_ASSIGN_OR_RETURN(const sys::RootDir root, OpenRoot(*container));
-  return container::StatPath(root, path);
+  PathStat stat;
+  CK_RETURN_IF_ERROR(
+      WithRoot(*container, [&](const sys::RootDir& root) -> absl::Status {
+        CK_ASSIGN_OR_RETURN(stat, container::StatPath(root, path));
+        return absl::OkStatus();
+      }));
+  return stat;
 }
 
 absl::Status ContainerManager::Update(const std::string& id,

@@ -151,15 +151,18 @@ absl::StatusOr<std::string> ContainerManager::InspectJson(const std::string& id,
     CK_ASSIGN_OR_RETURN(extras.health_log, monitor.HealthLog());
   }
   if (size) {
-    CK_ASSIGN_OR_RETURN(const uint64_t written,
-                        DiskUsage(absl::StrCat(directory, "/upper")));
-    uint64_t total = written;
-    for (const std::string& lower : snapshot.lower_paths) {
-      CK_ASSIGN_OR_RETURN(const uint64_t bytes, DiskUsage(lower));
-      total += bytes;
-    }
-    extras.size_rw_bytes = written;
-    extras.size_root_fs_bytes = total;
+    CK_RETURN_IF_ERROR(env_.store->RunAsOwner([&]() -> absl::Status {
+      CK_ASSIGN_OR_RETURN(const uint64_t written,
+                          DiskUsage(absl::StrCat(directory, "/upper")));
+      uint64_t total = written;
+      for (const std::string& lower : snapshot.lower_paths) {
+        CK_ASSIGN_OR_RETURN(const uint64_t bytes, DiskUsage(lower));
+        total += bytes;
+      }
+      extras.size_rw_bytes = written;
+      extras.size_root_fs_bytes = total;
+      return absl::OkStatus();
+    }));
   }
   return containerkit::container::InspectJson(container->config, info, extras);
 }

@@ -20,8 +20,10 @@
 #include "lib/engine/filters.h"
 #include "lib/oci/platform.h"
 #include "lib/registry/credentials.h"
+#include "lib/runtime/id_map.h"
 #include "lib/store/check.h"
 #include "lib/store/garbage.h"
+#include "lib/store/mapped_ownership.h"
 #include "lib/sys/file_util.h"
 
 namespace containerkit::engine {
@@ -73,14 +75,14 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
   core->pid_ = getpid();
   CK_ASSIGN_OR_RETURN(core->facts_, runtime::ProbeHostFacts(),
                       "look at this machine");
-  CK_ASSIGN_OR_RETURN(core->store_, store::Store::Open(options.root, {}),
-                      "open state root ", options.root);
+  CK_ASSIGN_OR_RETURN(core->launcher_, runtime::Launcher::Create());
+  CK_RETURN_IF_ERROR(core->OpenStore()) << "open state root " << options.root;
   CK_ASSIGN_OR_RETURN(UniqueFd root, sys::OpenAt(AT_FDCWD, options.root,
                                                  O_RDONLY | O_DIRECTORY));
   core->events_ = std::make_unique<EventLog>(std::move(root));
-  CK_ASSIGN_OR_RETURN(core->launcher_, runtime::Launcher::Create());
   CK_ASSIGN_OR_RETURN(image::ImageServiceOptions image_options,
                       ImageOptions(options));
+  image_options.writer.ownership_sink = core->ownership_.get();
   core->images_ = std::make_unique<image::ImageService>(
       core->store_.get(), std::move(image_options));
   core->containers_ = std::make_unique<container::ContainerManager>(
@@ -104,6 +106,24 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
   return core;
 }
 
+absl::Status EngineCore::OpenStore() {
+  store::StoreOptions options;
+  if (!facts_.privileged()) {
+    user_namespace_ =
+        std::make_unique<runtime::UserNamespace>(launcher_.get(), &facts_);
+    options.run_as_owner =
+        [self = user_namespace_.get()](absl::FunctionRef<absl::Status()> body) {
+          return self->Run(body);
+        };
+    if (runtime::RootlessIdMaps(facts_).uids.size() > 1) {
+      ownership_ =
+          std::make_unique<store::MappedOwnership>(options.run_as_owner);
+    }
+  }
+  CK_ASSIGN_OR_RETURN(store_, store::Store::Open(options_.root, options));
+  return absl::OkStatus();
+}
+
 EngineCore::~EngineCore() {
   if (getpid() == pid_) return;
   // In a forked child there are no threads to join and no locks to give up:
@@ -111,6 +131,7 @@ EngineCore::~EngineCore() {
   [[maybe_unused]] auto* containers = containers_.release();
   [[maybe_unused]] auto* images = images_.release();
   [[maybe_unused]] auto* launcher = launcher_.release();
+  [[maybe_unused]] auto* user_namespace = user_namespace_.release();
   [[maybe_unused]] auto* store = store_.release();
 }
 

@@ -19,6 +19,8 @@
 #include "lib/image/image_service.h"
 #include "lib/runtime/host_facts.h"
 #include "lib/runtime/launcher.h"
+#include "lib/runtime/user_namespace.h"
+#include "lib/store/layer_writer.h"
 #include "lib/store/store.h"
 
 namespace containerkit::engine {
@@ -58,6 +60,7 @@ class EngineCore {
  private:
   EngineCore() = default;
 
+  absl::Status OpenStore();
   absl::StatusOr<container::ContainerImage> ImageOf(
       const ContainerConfig& config);
   void EmitContainer(const std::string& action, const ContainerInfo& info,
@@ -67,9 +70,13 @@ class EngineCore {
   Engine::Options options_;
   pid_t pid_ = 0;
   runtime::HostFacts facts_;
+  std::unique_ptr<runtime::Launcher> launcher_;
+  // These two are null for a privileged engine, which needs no others' ids.
+  std::unique_ptr<runtime::UserNamespace> user_namespace_;
+  // Null also where only the user's own id is to be had.
+  std::unique_ptr<store::OwnershipSink> ownership_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<EventLog> events_;
-  std::unique_ptr<runtime::Launcher> launcher_;
   std::unique_ptr<image::ImageService> images_;
   // Last: its watcher uses all of the above.
   std::unique_ptr<container::ContainerManager> containers_;

@@ -75,7 +75,7 @@ void Janitor::RemoveAll() {
   for (const std::string& name : *names) {
     if (MustStop()) return;
     // What cannot be removed stays, for CheckStore() to tell.
-    sys::RemoveTreeAt(layout_->trash_fd(), name).IgnoreError();
+    layout_->RemoveTrash(name).IgnoreError();
   }
 }
 

@@ -686,8 +686,10 @@ absl::Status LayerWriter::Finish() {
   for (auto it = owned_.rbegin(); it != owned_.rend(); ++it) {
     entries.push_back(it->second);
   }
-  CK_RETURN_IF_ERROR(options_.ownership_sink->Apply(*root_, entries))
-      << "set owners of layer";
+  CK_ASSIGN_OR_RETURN(const uint64_t dropped,
+                      options_.ownership_sink->Apply(*root_, entries),
+                      "set owners of layer");
+  stats_.dropped_owners += dropped;
   return absl::OkStatus();
 }
 

@@ -40,9 +40,10 @@ class OwnershipSink {
  public:
   virtual ~OwnershipSink() = default;
   // `root` is the layer's root. Entries come children before parents, so that
-  // a directory's new owner does not bar the way.
-  virtual absl::Status Apply(const sys::RootDir& root,
-                             const std::vector<OwnedEntry>& entries) = 0;
+  // a directory's new owner does not bar the way. How many owners could not be
+  // set, since no sub-id stands for them.
+  virtual absl::StatusOr<uint64_t> Apply(
+      const sys::RootDir& root, const std::vector<OwnedEntry>& entries) = 0;
 };
 
 struct LayerWriterOptions {

@@ -226,14 +226,20 @@ absl::StatusOr<bool> Layout::MoveToTrash(int dir_fd,
   return SyscallError(errno, "store.remove", "rename", name);
 }
 
+absl::Status Layout::RemoveTrash(const std::string& name) const {
+  const auto remove = [&] { return sys::RemoveTreeAt(trash_fd_.get(), name); };
+  const absl::Status status = remove();
+  if (status.ok() || run_as_owner_ == nullptr) return status;
+  return run_as_owner_(remove);
+}
+
 absl::StatusOr<bool> Layout::EmptyTrash(absl::Duration budget) const {
   const absl::Time deadline = absl::Now() + budget;
   CK_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                       sys::ListDirAt(trash_fd_.get(), "."));
   for (const std::string& name : names) {
     if (absl::Now() > deadline) return false;
-    CK_RETURN_IF_ERROR(sys::RemoveTreeAt(trash_fd_.get(), name))
-        << "empty trash";
+    CK_RETURN_IF_ERROR(RemoveTrash(name)) << "empty trash";
   }
   return true;
 }

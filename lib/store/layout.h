@@ -6,12 +6,15 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/base/digest.h"
 #include "lib/base/unique_fd.h"
+#include "lib/sys/in_user_namespace.h"
 
 namespace containerkit::store {
 
@@ -21,7 +24,7 @@ inline constexpr int kLayoutVersion = 1;
 // Descriptors of the directories, each O_RDONLY|O_DIRECTORY, 0700, and facts
 // about the process that opened them.
 //
-// Immutable after Open(), hence thread-safe.
+// Immutable once open and told how to run as owner, hence thread-safe.
 class Layout {
  public:
   // Opens the state root `root`, an absolute path, making it when it is
@@ -34,6 +37,13 @@ class Layout {
   //         belongs to another user; UNAVAILABLE / kStoreBusy.
   static absl::StatusOr<std::unique_ptr<Layout>> Open(
       const std::string& root, bool create, absl::Duration lock_timeout);
+
+  // How to reach files that sub-ids of this user own. Before any other call.
+  void set_run_as_owner(sys::RunAsOwner run) { run_as_owner_ = std::move(run); }
+  // Runs `body` as set above; where nothing is set, as it is.
+  absl::Status RunAsOwner(absl::FunctionRef<absl::Status()> body) const {
+    return run_as_owner_ == nullptr ? body() : run_as_owner_(body);
+  }
 
   // FAILED_PRECONDITION / kForked in a process that was forked off the one
   // that opened the store: SQLite and locks do not survive fork().
@@ -65,6 +75,11 @@ class Layout {
   // Errors: as rename(2).
   absl::StatusOr<bool> MoveToTrash(int dir_fd, const std::string& name) const;
 
+  // Removes trash/`name`.
+  //
+  // Errors: as RemoveTreeAt().
+  absl::Status RemoveTrash(const std::string& name) const;
+
   // Removes what is in trash/, until `budget` is used up; true: it is empty.
   absl::StatusOr<bool> EmptyTrash(absl::Duration budget) const;
 
@@ -82,6 +97,7 @@ class Layout {
   std::string root_;
   std::string boot_id_;
   pid_t pid_ = 0;
+  sys::RunAsOwner run_as_owner_;
   UniqueFd root_fd_;
   UniqueFd blobs_fd_[2];
   UniqueFd layers_fd_[2];

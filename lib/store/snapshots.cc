@@ -120,10 +120,13 @@ absl::StatusOr<Snapshot> Snapshots::Prepare(
   CK_ASSIGN_OR_RETURN(
       const UniqueFd upper,
       sys::OpenAt(dir.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  CK_RETURN_IF_ERROR(
-      MatchRoot(upper.get(), layout_->root_fd(),
-                absl::StrCat(Layout::LayerPath(diff_ids.back()), "/fs")))
-      << "prepare snapshot " << container_id;
+  const auto match = [&] {
+    return MatchRoot(upper.get(), layout_->root_fd(),
+                     absl::StrCat(Layout::LayerPath(diff_ids.back()), "/fs"));
+  };
+  absl::Status matched = match();
+  if (absl::IsPermissionDenied(matched)) matched = layout_->RunAsOwner(match);
+  CK_RETURN_IF_ERROR(matched) << "prepare snapshot " << container_id;
   return snapshot;
 }
 

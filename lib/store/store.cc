@@ -91,6 +91,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(
   CK_ASSIGN_OR_RETURN(std::unique_ptr<Layout> layout,
                       Layout::Open(root, options.create, options.lock_timeout),
                       "open store ", root);
+  layout->set_run_as_owner(options.run_as_owner);
   CK_ASSIGN_OR_RETURN(std::unique_ptr<Metadata> metadata,
                       Metadata::Open(layout.get(), options.lock_timeout),
                       "open store ", root);

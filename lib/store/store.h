@@ -25,6 +25,7 @@
 #include "lib/store/metadata.h"
 #include "lib/store/snapshots.h"
 #include "lib/store/txn.h"
+#include "lib/sys/in_user_namespace.h"
 
 namespace containerkit::store {
 
@@ -39,6 +40,10 @@ struct StoreOptions {
   // Write overlay's markers as user.overlay.* for mounts with `userxattr`, as
   // rootless ones are. Unset: when not root.
   std::optional<bool> user_xattrs;
+  // How to work on files that sub-ids of this user own, which a rootless
+  // store has once layers keep their owners. Must outlive the store. Null:
+  // there are none.
+  sys::RunAsOwner run_as_owner;
   // Longest wait for a lock that another process holds.
   absl::Duration lock_timeout = absl::Seconds(30);
 };
@@ -99,6 +104,12 @@ class Store {
   const std::string& root() const { return layout_->root(); }
   const StoreOptions& options() const { return options_; }
   bool user_xattrs() const { return *options_.user_xattrs; }
+
+  // Runs `body` where it may work on files of all owners that the store's
+  // containers have.
+  absl::Status RunAsOwner(absl::FunctionRef<absl::Status()> body) const {
+    return layout_->RunAsOwner(body);
+  }
 
   // Moves temporary files whose makers are dead into the trash; Open() does
   // it, too.

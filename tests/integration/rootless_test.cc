@@ -1,0 +1,210 @@
+// An engine of an ordinary user with sub-ids: owners in images and containers
+// are what they are for root.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "containerkit/engine.h"
+#include "gtest/gtest.h"
+#include "lib/base/unique_fd.h"
+#include "lib/testing/leak_check.h"
+#include "lib/testing/matchers.h"
+#include "lib/testing/ordinary_user.h"
+#include "lib/testing/require.h"
+#include "tests/integration/engine_fixture.h"
+
+namespace containerkit::testing {
+namespace {
+
+std::string OutputOf(const std::string& script) {
+  FILE* const pipe = popen(script.c_str(), "re");
+  std::string text;
+  char buffer[4096];
+  size_t n;
+  while (pipe != nullptr && (n = fread(buffer, 1, sizeof buffer, pipe)) > 0) {
+    text.append(buffer, n);
+  }
+  EXPECT_EQ(pclose(pipe), 0) << script;
+  return text;
+}
+
+class RootlessTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    CK_REQUIRE("root");
+    CK_REQUIRE("overlay");
+    CK_REQUIRE("user-namespaces");
+    CK_REQUIRE("busybox");
+    CK_REQUIRE("newuidmap");
+    ASSERT_NE(mkdtemp(scratch_.data()), nullptr);
+    BusyboxArchive(scratch_);
+    // /, /secret 0700 and /secret/file are app's, /set-id has a set-id bit and
+    // the group `extra`, /far an owner beyond all ranges.
+    OutputOf(absl::StrCat(
+        "set -e; cd ", scratch_, "; mkdir more more/secret; cd more; ",
+        "echo text > secret/file; chmod 0600 secret/file; ",
+        "chmod 0700 secret; touch set-id far; chmod 2755 set-id; ",
+        "t='tar --append -f ../busybox.tar'; ",
+        "$t --owner=1000 --group=1000 --no-recursion .; ",
+        "$t --owner=1000 --group=1000 ./secret; ",
+        "$t --owner=0 --group=2000 ./set-id; ",
+        "$t --owner=70000 --group=0 ./far; cd ..; rm -r more; chown -R ",
+        kOrdinaryUser, ":", kOrdinaryUser, " ."));
+  }
+  void TearDown() override { OutputOf("rm -rf " + scratch_); }
+
+  // Runs `body` as the user, with an open engine and the image "box".
+  void AsUser(const std::function<void()>& body) {
+    const int result = AsOrdinaryUser([&] {
+      const Snapshot before = Snapshot::Take();
+      OpenEngine();
+      if (engine_.has_value()) body();
+      engine_.reset();
+      EXPECT_EQ(Snapshot::WaitUntilBackTo(before), "");
+      return HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(result, 0);
+  }
+
+  void OpenEngine() {
+    Engine::Options options;
+    options.root = scratch_ + "/state";
+    absl::StatusOr<Engine> engine = Engine::Open(options);
+    ASSERT_THAT(engine, IsOk());
+    engine_ = *std::move(engine);
+    const UniqueFd archive(
+        open((scratch_ + "/busybox.tar").c_str(), O_RDONLY | O_CLOEXEC));
+    ImageImportOptions import;
+    import.reference = "box";
+    CK_EXPECT_OK(engine_->images().Import(archive.get(), import));
+  }
+
+  Container Create(const std::string& script, const std::string& user = "") {
+    ContainerConfig config;
+    config.image = "box";
+    config.cmd = std::vector<std::string>{"sh", "-c", script};
+    config.user = user;
+    absl::StatusOr<Container> container = engine_->Create(config);
+    EXPECT_THAT(container, IsOk());
+    return *std::move(container);
+  }
+
+  std::string Run(Container& container) {
+    auto session = container.Start({.attach = true});
+    EXPECT_THAT(session, IsOk());
+    if (!session.ok() || !session->has_value()) return "";
+    std::string out;
+    CK_EXPECT_OK((*session)->Read([&](const Output& output) {
+      out.append(output.data.data(), output.data.size());
+    }));
+    return out;
+  }
+
+  // Files of the state root that sub-ids own, and what is in these
+  // directories of it, as root sees them.
+  std::string Foreign() const {
+    return OutputOf(
+        absl::StrCat("find ", scratch_, "/state ! -uid ", kOrdinaryUser));
+  }
+
+  std::string scratch_ = "/tmp/ck_rootless_XXXXXX";
+  std::optional<Engine> engine_;
+};
+
+TEST_F(RootlessTest, OwnersAreThoseOfTheImage) {
+  AsUser([this] {
+    Container container = Create(
+        "stat -c '%n %u:%g %a' / /secret /secret/file /set-id /far /bin");
+    EXPECT_EQ(
+        Run(container),
+        "/ 1000:1000 755\n/secret 1000:1000 700\n/secret/file 1000:1000 600\n"
+        "/set-id 0:2000 2755\n/far 0:0 644\n/bin 0:0 755\n");
+    CK_EXPECT_OK(container.Remove({.force = false, .volumes = true}));
+    Container app =
+        Create("cat /secret/file; echo new > /secret/new; id -un", "app");
+    EXPECT_EQ(Run(app), "text\napp\n");
+    CK_EXPECT_OK(app.Remove({.force = false, .volumes = true}));
+  });
+  // Outside they are the user's sub-ids.
+  EXPECT_TRUE(absl::StrContains(Foreign(), "/fs/secret/file\n"));
+  EXPECT_EQ(OutputOf(absl::StrCat("stat -c %u:%g ", scratch_,
+                                  "/state/layers/sha256/*/fs/secret/file")),
+            absl::StrCat(kFirstSubId + 999, ":", kFirstSubId + 999, "\n"));
+}
+
+TEST_F(RootlessTest, RemovalLeavesNothing) {
+  AsUser([this] {
+    Container container = Create(
+        "mkdir -p /own/deep; echo x > /own/deep/f; chown -R 33:44 /own; "
+        "chmod 0 /own/deep; rm -r /secret");
+    EXPECT_EQ(Run(container), "");
+    CK_EXPECT_OK(container.Remove({.force = false, .volumes = true}));
+    CK_EXPECT_OK(engine_->Prune(/*all_images=*/true, /*dry_run=*/false));
+    const auto findings = engine_->CheckStore(/*repair=*/false);
+    CK_ASSERT_OK(findings);
+    for (const StoreFinding& finding : *findings) {
+      ADD_FAILURE() << finding.kind << " " << finding.object;
+    }
+  });
+  EXPECT_EQ(Foreign(), "");
+  EXPECT_EQ(OutputOf(absl::StrCat("ls -A ", scratch_, "/state/trash ", scratch_,
+                                  "/state/containers ", scratch_,
+                                  "/state/layers/sha256 | grep -v : ; true")),
+            "\n\n");
+}
+
+TEST_F(RootlessTest, CopiesFilesOfAStoppedContainer) {
+  AsUser([this] {
+    Container container = Create(
+        "[ -e /secret/in ] && stat -c '%u:%g' /secret/in; "
+        "echo made > /secret/made; chown 1000:1000 /secret/made");
+    EXPECT_EQ(Run(container), "");
+    const std::string tar = scratch_ + "/copy.tar";
+    {
+      const UniqueFd out(
+          open(tar.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+      CK_ASSERT_OK(container.CopyOut("/secret", out.get()));
+    }
+    EXPECT_EQ(OutputOf("tar -tvf " + tar +
+                       " --numeric-owner | awk '{print $2, $6}' | sort"),
+              "1000/1000 secret/\n1000/1000 secret/file\n"
+              "1000/1000 secret/made\n");
+    OutputOf("cd " + scratch_ + "; echo in > in; tar -cf in.tar in");
+    {
+      const UniqueFd in(
+          open((scratch_ + "/in.tar").c_str(), O_RDONLY | O_CLOEXEC));
+      CK_ASSERT_OK(container.CopyIn("/secret", in.get()));
+    }
+    const auto stat = container.StatPath("/secret/in");
+    CK_ASSERT_OK(stat);
+    EXPECT_EQ(stat->size_bytes, 3u);
+    EXPECT_NE(Run(container), "");
+    CK_EXPECT_OK(container.Remove({.force = false, .volumes = true}));
+  });
+}
+
+TEST_F(RootlessTest, CopiesFilesOfARunningContainer) {
+  AsUser([this] {
+    Container container = Create("echo ready; exec sleep 1000", "app");
+    auto session = container.Start({.attach = true});
+    CK_ASSERT_OK(session);
+    const std::string tar = scratch_ + "/copy.tar";
+    const UniqueFd out(
+        open(tar.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    CK_EXPECT_OK(container.CopyOut("/secret/file", out.get()));
+    EXPECT_EQ(OutputOf("tar -xOf " + tar), "text\n");
+    session->reset();
+    CK_EXPECT_OK(container.Remove({.force = true, .volumes = true}));
+  });
+}
+
+}  // namespace
+}  // namespace containerkit::testing
