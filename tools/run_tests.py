@@ -106,7 +106,7 @@ def bazel_test(stage, flags, targets, tally):
     command = bazel(["test", "--keep_going", "--nocache_test_results",
                      "--local_test_jobs=1",
                      "--test_env=CK_MUST_HAVE", "--test_env=PATH",
-                     "--test_env=CI", *flags, "--", *targets])
+                     "--test_env=CI", "--test_env=CK_BUILD_CACHE", *flags, "--", *targets])
     result = subprocess.run(command, cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     seconds = time.monotonic() - start
