@@ -13,7 +13,6 @@ echo ordinary:x:4321:4321::/nonexistent:/bin/sh >>/mnt/passwd
 echo ordinary:x:4321: >>/mnt/group
 echo ordinary:400000:65536 | tee /mnt/subuid >/mnt/subgid
 for name in passwd group subuid subgid; do
-  touch -a /etc/$name
   mount --bind /mnt/$name /etc/$name
 done
 umount --lazy /mnt
