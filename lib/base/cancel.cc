@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,6 +19,13 @@
 #include "lib/base/unique_fd.h"
 
 namespace containerkit {
+
+namespace {
+
+// How long a wait does not ask a token that has no descriptor.
+constexpr int64_t kAskEveryMs = 100;
+
+}  // namespace
 
 struct CancelToken::State {
   std::atomic<bool> cancelled{false};
@@ -54,17 +63,23 @@ absl::Status CheckCancelled(const CancelToken& cancel,
       {.reason = Reason::kCancelled, .operation = std::string(operation)});
 }
 
+int PollMillis(absl::Time deadline, const CancelToken* cancel) {
+  const bool ask = cancel != nullptr && cancel->fd() < 0;
+  if (deadline == absl::InfiniteFuture() && !ask) return -1;
+  const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now() +
+                                                 absl::Microseconds(999));
+  return static_cast<int>(
+      std::clamp<int64_t>(left, 0, ask ? kAskEveryMs : INT_MAX));
+}
+
 absl::Status CancellableSleep(const CancelToken& cancel,
                               absl::Duration duration,
                               absl::string_view operation) {
   const absl::Time end = absl::Now() + std::min(duration, absl::Hours(24));
   while (!cancel.cancelled()) {
-    absl::Duration left = end - absl::Now();
-    if (left <= absl::ZeroDuration()) return absl::OkStatus();
-    if (cancel.fd() < 0) left = std::min(left, absl::Milliseconds(100));
+    if (absl::Now() >= end) return absl::OkStatus();
     pollfd event = {.fd = cancel.fd(), .events = POLLIN, .revents = 0};
-    const int64_t ms = absl::ToInt64Milliseconds(left) + 1;
-    poll(&event, 1, static_cast<int>(ms));
+    poll(&event, 1, PollMillis(end, &cancel));
   }
   return CheckCancelled(cancel, operation);
 }

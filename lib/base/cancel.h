@@ -13,6 +13,10 @@ namespace containerkit {
 absl::Status CheckCancelled(const CancelToken& cancel,
                             absl::string_view operation);
 
+// poll(2)'s time-out for a wait that ends at `deadline`, rounded up; -1: for
+// ever. Short when `cancel` has no descriptor, so that it is asked often.
+int PollMillis(absl::Time deadline, const CancelToken* cancel = nullptr);
+
 // Waits for `duration` (at most a day), or until the token is cancelled.
 //
 // Errors: CANCELLED / kCancelled.

@@ -93,7 +93,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
   const std::string command = absl::StrJoin(config.command, " ");
   CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Exec(spec));
   CK_ASSIGN_OR_RETURN(const runtime::AttachPacket first,
-                      stream.Read(absl::InfiniteFuture(), config.cancel.fd()));
+                      stream.Read(absl::InfiniteFuture(), &config.cancel));
   if (first.event.type == runtime::EventType::kFailed) {
     return WithObject(
         Prefix(runtime::FailureStatus(first.event.failure),

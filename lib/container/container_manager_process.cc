@@ -57,7 +57,7 @@ absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WatchUntilExit(
   absl::StatusOr<runtime::EventStream> events = monitor.Watch();
   while (events.ok()) {
     const absl::StatusOr<runtime::Event> event =
-        events->Next(deadline, cancel.fd());
+        events->Next(deadline, &cancel);
     if (!event.ok()) {
       if (GetReason(event.status()) == Reason::kMonitorLost) break;
       return WithContainer(event.status(), id);
@@ -127,8 +127,8 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
       return WaitStopped(id, deadline, options.cancel);
     }
     exit = ExitOf(process);
-    CK_RETURN_IF_ERROR(runtime::WaitForFd(notify.get(), POLLIN, deadline,
-                                          options.cancel.fd()));
+    CK_RETURN_IF_ERROR(
+        runtime::WaitForFd(notify.get(), POLLIN, deadline, &options.cancel));
     char events[4096];
     [[maybe_unused]] const ssize_t drained =
         read(notify.get(), events, sizeof events);

@@ -372,7 +372,7 @@ absl::StatusOr<runtime::Launched> ContainerManager::Launch(
   spec.stderr_fd = options.stderr_fd;
   spec.attach_fd = attach_fd;
   spec.scope_fd = scope_fd;
-  spec.cancel_fd = options.cancel.fd();
+  spec.cancel = &options.cancel;
   return env_.launcher->Start(spec);
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 
 namespace containerkit::container {
@@ -26,15 +27,6 @@ void Signal(int event_fd) {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written =
       write(event_fd, &one, sizeof one);  // cannot fail below 2^64
-}
-
-// poll(2)'s time-out for a deadline, rounded up; -1: for ever.
-int PollMillis(absl::Time deadline) {
-  if (deadline == absl::InfiniteFuture()) return -1;
-  const absl::Duration left = deadline - absl::Now();
-  if (left <= absl::ZeroDuration()) return 0;
-  const int64_t millis = absl::ToInt64Milliseconds(left) + 1;
-  return static_cast<int>(std::min<int64_t>(millis, 1 << 30));
 }
 
 }  // namespace
@@ -92,7 +84,7 @@ absl::StatusOr<std::optional<ExitStatus>> LiveProcess::Wait(
                     {ended ? -1 : events_fd_, POLLIN, 0}};
     // Another thread may be handing out the last event: done_fd_ says when
     // its observers have returned.
-    const int ready = poll(fds, 3, PollMillis(deadline));
+    const int ready = poll(fds, 3, PollMillis(deadline, &cancel));
     if (ready < 0 && errno != EINTR) {
       return SyscallError(errno, "container.wait", "poll");
     }
@@ -108,12 +100,10 @@ absl::StatusOr<std::optional<ExitStatus>> LiveProcess::Wait(
       }
       return std::optional<ExitStatus>(exit_);
     }
-    if (cancel.cancelled()) {
-      return MakeError(
-          absl::StatusCode::kCancelled, "cancelled",
-          {.reason = Reason::kCancelled, .operation = "container.wait"});
+    CK_RETURN_IF_ERROR(CheckCancelled(cancel, "container.wait"));
+    if (ready == 0 && absl::Now() >= deadline) {
+      return std::optional<ExitStatus>();
     }
-    if (ready == 0) return std::optional<ExitStatus>();
   }
 }
 

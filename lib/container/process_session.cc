@@ -35,7 +35,7 @@ absl::StatusOr<ExitStatus> ProcessSession::Read(
     const std::function<void(const Output&)>& sink, const CancelToken& cancel) {
   while (true) {
     CK_ASSIGN_OR_RETURN(const runtime::AttachPacket packet,
-                        stream_.Read(absl::InfiniteFuture(), cancel.fd()));
+                        stream_.Read(absl::InfiniteFuture(), &cancel));
     switch (packet.stream) {
       case runtime::Stream::kStdout:
       case runtime::Stream::kStderr:

@@ -4,14 +4,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <climits>
-#include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 
 namespace containerkit::runtime {
@@ -26,13 +25,6 @@ absl::Status Lost() {
   return MakeError(absl::StatusCode::kUnavailable, "monitor is gone", detail);
 }
 
-absl::Status Cancelled() {
-  ErrorDetail detail;
-  detail.reason = Reason::kCancelled;
-  detail.operation = std::string(kOperation);
-  return MakeError(absl::StatusCode::kCancelled, "cancelled", detail);
-}
-
 absl::Status TimedOut() {
   ErrorDetail detail;
   detail.reason = Reason::kTimeout;
@@ -44,28 +36,25 @@ absl::Status TimedOut() {
 }  // namespace
 
 absl::Status WaitForFd(int fd, short events, absl::Time deadline,
-                       int cancel_fd) {
+                       const CancelToken* cancel) {
   for (;;) {
-    int timeout_ms = -1;
-    if (deadline != absl::InfiniteFuture()) {
-      const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now() +
-                                                     absl::Microseconds(999));
-      timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
-    }
     // poll(2) skips negative descriptors.
+    const int cancel_fd = cancel == nullptr ? -1 : cancel->fd();
     pollfd fds[2] = {{fd, events, 0}, {cancel_fd, POLLIN, 0}};
-    const int n = poll(fds, 2, timeout_ms);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return SyscallError(errno, kOperation, "poll");
-    if (fds[0].revents != 0) return absl::OkStatus();
-    if (n > 0) return Cancelled();
-    return TimedOut();
+    const int n = poll(fds, 2, PollMillis(deadline, cancel));
+    if (n < 0 && errno != EINTR) return SyscallError(errno, kOperation, "poll");
+    if (n > 0 && fds[0].revents != 0) return absl::OkStatus();
+    if (cancel != nullptr) {
+      CK_RETURN_IF_ERROR(CheckCancelled(*cancel, kOperation));
+    }
+    if (n == 0 && absl::Now() >= deadline) return TimedOut();
   }
 }
 
-absl::StatusOr<Event> EventStream::Next(absl::Time deadline, int cancel_fd) {
+absl::StatusOr<Event> EventStream::Next(absl::Time deadline,
+                                        const CancelToken* cancel) {
   for (;;) {
-    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLIN, deadline, cancel_fd));
+    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLIN, deadline, cancel));
     Event event;
     const ssize_t n = recv(socket_.get(), &event, sizeof event, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;

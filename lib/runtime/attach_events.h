@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/monitor_wire.h"
 
@@ -14,12 +15,10 @@ namespace containerkit::runtime {
 
 // Waits until `fd` has one of `events` (poll(2)) or hung up.
 //
-// cancel_fd: -1, or a descriptor (an eventfd, say) that ends the wait when it
-//   becomes readable.
 // Errors: DEADLINE_EXCEEDED / kTimeout at `deadline`; CANCELLED / kCancelled.
 // Blocks; thread-safe.
 absl::Status WaitForFd(int fd, short events, absl::Time deadline,
-                       int cancel_fd = -1);
+                       const CancelToken* cancel = nullptr);
 
 // The receiving end of a monitor's events. Owns its socket; closing it does
 // not disturb the container. Move-only; one thread at a time.
@@ -38,7 +37,8 @@ class EventStream {
   //   gone (after kExited with kEventFinal, and after kFailed, that is its
   //   normal end).
   // Blocks until `deadline`.
-  absl::StatusOr<Event> Next(absl::Time deadline, int cancel_fd = -1);
+  absl::StatusOr<Event> Next(absl::Time deadline,
+                             const CancelToken* cancel = nullptr);
 
   // Gives the socket away.
   UniqueFd Release() { return std::move(socket_); }

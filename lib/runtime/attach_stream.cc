@@ -34,9 +34,9 @@ absl::Status Lost() {
 }  // namespace
 
 absl::StatusOr<AttachPacket> AttachStream::Read(absl::Time deadline,
-                                                int cancel_fd) {
+                                                const CancelToken* cancel) {
   for (;;) {
-    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLIN, deadline, cancel_fd));
+    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLIN, deadline, cancel));
     StreamHeader header;
     const ssize_t size =
         recv(socket_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
@@ -65,7 +65,7 @@ absl::StatusOr<AttachPacket> AttachStream::Read(absl::Time deadline,
 }
 
 absl::Status AttachStream::Send(Stream stream, absl::string_view payload,
-                                absl::Time deadline, int cancel_fd) {
+                                absl::Time deadline) {
   StreamHeader header{};
   header.stream = stream;
   header.size = static_cast<uint32_t>(payload.size());
@@ -80,22 +80,21 @@ absl::Status AttachStream::Send(Stream stream, absl::string_view payload,
     if (n >= 0) return absl::OkStatus();
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return Lost();
-    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLOUT, deadline, cancel_fd));
+    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLOUT, deadline));
   }
 }
 
-absl::Status AttachStream::Write(absl::string_view data, absl::Time deadline,
-                                 int cancel_fd) {
+absl::Status AttachStream::Write(absl::string_view data, absl::Time deadline) {
   while (!data.empty()) {
     const absl::string_view piece = data.substr(0, kMostAtOnce);
-    CK_RETURN_IF_ERROR(Send(Stream::kStdin, piece, deadline, cancel_fd));
+    CK_RETURN_IF_ERROR(Send(Stream::kStdin, piece, deadline));
     data.remove_prefix(piece.size());
   }
   return absl::OkStatus();
 }
 
 absl::Status AttachStream::CloseStdin() {
-  return Send(Stream::kStdin, "", absl::InfiniteFuture(), -1);
+  return Send(Stream::kStdin, "", absl::InfiniteFuture());
 }
 
 absl::Status AttachStream::Resize(uint32_t rows, uint32_t columns) {
@@ -103,7 +102,7 @@ absl::Status AttachStream::Resize(uint32_t rows, uint32_t columns) {
   return Send(
       Stream::kResize,
       absl::string_view(reinterpret_cast<const char*>(numbers), sizeof numbers),
-      absl::InfiniteFuture(), -1);
+      absl::InfiniteFuture());
 }
 
 absl::Status AttachStream::Signal(int signal) {
@@ -111,7 +110,7 @@ absl::Status AttachStream::Signal(int signal) {
   return Send(
       Stream::kSignal,
       absl::string_view(reinterpret_cast<const char*>(&number), sizeof number),
-      absl::InfiniteFuture(), -1);
+      absl::InfiniteFuture());
 }
 
 }  // namespace containerkit::runtime

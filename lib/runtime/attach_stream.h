@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/monitor_wire.h"
 
@@ -38,7 +39,8 @@ class AttachStream {
   // and then the event kExited.
   //
   // Errors: as WaitForFd(); UNAVAILABLE / kMonitorLost at the stream's end.
-  absl::StatusOr<AttachPacket> Read(absl::Time deadline, int cancel_fd = -1);
+  absl::StatusOr<AttachPacket> Read(absl::Time deadline,
+                                    const CancelToken* cancel = nullptr);
 
   // Writes to the process's stdin; waits for as long as the process does not
   // read.
@@ -46,8 +48,7 @@ class AttachStream {
   // Errors: as WaitForFd(); UNAVAILABLE / kMonitorLost when the process or
   //   the monitor is gone.
   absl::Status Write(absl::string_view data,
-                     absl::Time deadline = absl::InfiniteFuture(),
-                     int cancel_fd = -1);
+                     absl::Time deadline = absl::InfiniteFuture());
 
   // The end of stdin. Ignored for a terminal.
   absl::Status CloseStdin();
@@ -60,7 +61,7 @@ class AttachStream {
 
  private:
   absl::Status Send(Stream stream, absl::string_view payload,
-                    absl::Time deadline, int cancel_fd);
+                    absl::Time deadline);
 
   UniqueFd socket_;
 };

@@ -128,8 +128,7 @@ absl::optional<Event> GiveUp(EventStream& events) {
 absl::StatusOr<Launched> AwaitStart(EventStream events,
                                     const LaunchSpec& spec) {
   for (;;) {
-    const absl::StatusOr<Event> next =
-        events.Next(spec.deadline, spec.cancel_fd);
+    const absl::StatusOr<Event> next = events.Next(spec.deadline, spec.cancel);
     if (!next.ok()) {
       if (GetReason(next.status()) == Reason::kMonitorLost) {
         return next.status();

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/attach_events.h"
 #include "lib/runtime/monitor_wire.h"
@@ -53,9 +54,9 @@ struct LaunchSpec {
   std::vector<int> extra_fds;
   uint32_t preserve_fds = 0;
 
-  // How long the start may take; a descriptor that cancels it.
+  // How long the start may take, and what cancels it (borrowed).
   absl::Time deadline = absl::InfiniteFuture();
-  int cancel_fd = -1;
+  const CancelToken* cancel = nullptr;
 };
 
 // A process that was started (or, with AwaitStart, is ready to be).

@@ -26,6 +26,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
@@ -299,9 +300,8 @@ TEST_F(LauncherStepsTest, StopKillsAFrozenContainer) {
 }
 
 TEST_F(LauncherStepsTest, CancelledStartLeavesNothing) {
-  int cancel[2];
-  ASSERT_EQ(pipe2(cancel, O_CLOEXEC), 0);
-  ASSERT_EQ(write(cancel[1], "x", 1), 1);
+  const CancelToken cancel;
+  cancel.Cancel();
   const LaunchPlan plan = Plan("echo", {});
   LaunchPlan slow;
   for (const Step& step : plan.steps()) {
@@ -314,11 +314,9 @@ TEST_F(LauncherStepsTest, CancelledStartLeavesNothing) {
     }
   }
   LaunchSpec spec = MakeSpec(slow);
-  spec.cancel_fd = cancel[0];
+  spec.cancel = &cancel;
   EXPECT_THAT(launcher_->Start(spec),
               StatusIs(absl::StatusCode::kCancelled, Reason::kCancelled));
-  close(cancel[0]);
-  close(cancel[1]);
   // TearDown sees that all is gone.
 }
 

@@ -180,6 +180,67 @@ TEST_F(LifecycleTest, WaitHasATimeoutAndCanBeCancelled) {
               StatusIs(StatusCode::kCancelled, Reason::kCancelled));
 }
 
+// As a process makes it that has no descriptor left.
+CancelToken TokenWithoutDescriptor() {
+  rlimit limit;
+  EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  CancelToken token;
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(token.fd(), -1);
+  return token;
+}
+
+bool Sleeps(pid_t thread) {
+  std::ifstream file(absl::StrCat("/proc/self/task/", thread, "/stat"));
+  std::string text;
+  std::getline(file, text);
+  return absl::StrContains(text, ") S ");
+}
+
+// Cancels `token` once the call of this thread sleeps.
+void ExpectCancelled(const CancelToken& token,
+                     const std::function<absl::Status()>& call) {
+  std::atomic<pid_t> waiting = 0;
+  std::thread canceller([&] {
+    EXPECT_TRUE(Eventually([&] { return waiting != 0 && Sleeps(waiting); }));
+    token.Cancel();
+  });
+  waiting = gettid();
+  EXPECT_THAT(call(), StatusIs(StatusCode::kCancelled, Reason::kCancelled));
+  canceller.join();
+}
+
+TEST_F(LifecycleTest, TokensWithoutADescriptorCancelToo) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  WaitOptions next;
+  next.condition = WaitCondition::kNextExit;
+  next.cancel = TokenWithoutDescriptor();
+  ExpectCancelled(next.cancel, [&] { return container.Wait(next).status(); });
+
+  StartOptions start;
+  start.attach = true;
+  CK_ASSERT_OK_AND_ASSIGN(std::optional<Session> session,
+                          container.Start(start));
+  const CancelToken token = TokenWithoutDescriptor();
+  ExpectCancelled(
+      token, [&] { return session->Read([](const auto&) {}, token).status(); });
+
+  WaitOptions wait;
+  wait.cancel = TokenWithoutDescriptor();
+  ExpectCancelled(wait.cancel, [&] { return container.Wait(wait).status(); });
+
+  Engine::Options options;
+  options.root = root();
+  CK_ASSERT_OK_AND_ASSIGN(Engine other, Engine::Open(options));
+  CK_ASSERT_OK_AND_ASSIGN(Container adopted,
+                          other.GetContainer(container.id()));
+  wait.cancel = TokenWithoutDescriptor();
+  ExpectCancelled(wait.cancel, [&] { return adopted.Wait(wait).status(); });
+}
+
 TEST_F(LifecycleTest, AutoRemoveLeavesNothing) {
   ContainerConfig config = Shell("true");
   config.auto_remove = true;
