@@ -1,5 +1,6 @@
 #include "lib/base/json.h"
 
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <utility>
@@ -168,6 +169,64 @@ absl::StatusOr<Json> ParseJson(absl::string_view text,
     return builder.error();
   }
   return root;
+}
+
+namespace {
+
+// Bytes of the UTF-8 sequence that `text` starts with; 0: none, or a NUL.
+size_t SequenceSize(absl::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return lead == 0 ? 0 : 1;
+  const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
+  uint32_t code = lead & (0xff >> (size + 1));
+  for (size_t i = 1; i < size; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte & 0x3f);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xd800 && code < 0xe000;
+  return code < kLeast[size] || surrogate || code > 0x10ffff ? 0 : size;
+}
+
+// "Env[3]" of the first string that is no text; empty: there is none.
+std::string PlaceOfBadText(const Json& value, const std::string& place) {
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    return IsJsonText(text) ? "" : place;
+  }
+  if (!value.is_structured()) return "";
+  size_t index = 0;
+  for (const auto& item : value.items()) {
+    std::string at = absl::StrCat(place, "[", index++, "]");
+    if (value.is_object()) {
+      const std::string key = absl::CHexEscape(item.key());
+      at = place.empty() ? key : absl::StrCat(place, ".", key);
+      if (!IsJsonText(item.key())) return at;
+    }
+    std::string bad = PlaceOfBadText(item.value(), at);
+    if (!bad.empty()) return bad;
+  }
+  return "";
+}
+
+}  // namespace
+
+bool IsJsonText(absl::string_view text) {
+  while (!text.empty()) {
+    const size_t size = SequenceSize(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+absl::Status CheckJsonText(const Json& value, absl::string_view operation) {
+  const std::string place = PlaceOfBadText(value, "");
+  if (place.empty()) return absl::OkStatus();
+  return InvalidArgument(Reason::kInvalidArgument, operation,
+                         absl::StrCat(place, " is not UTF-8, or has a NUL"));
 }
 
 std::string DumpJson(const Json& value) {

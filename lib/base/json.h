@@ -40,6 +40,17 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text,
 // U+FFFD. Never throws.
 std::string DumpJson(const nlohmann::json& value);
 
+// Whether DumpJson() keeps every byte and JsonNode can read it back: UTF-8
+// without NUL.
+bool IsJsonText(absl::string_view text);
+
+// The same for all strings and keys of a value.
+//
+// Errors: INVALID_ARGUMENT / kInvalidArgument naming the first place that is
+// not, e.g. "Env[3] is not UTF-8".
+absl::Status CheckJsonText(const nlohmann::json& value,
+                           absl::string_view operation);
+
 class JsonDocument;
 
 // One place in a JsonDocument, perhaps one that is not there. Reading a place

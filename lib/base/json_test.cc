@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -146,6 +147,33 @@ TEST(JsonNodeTest, ErrorsNameThePath) {
     EXPECT_EQ(GetReason(doc->status()), Reason::kInvalidJson);
     EXPECT_EQ(GetErrorDetail(doc->status())->operation, "test.parse");
   }
+}
+
+TEST(JsonTextTest, IsUtf8WithoutNul) {
+  for (const char* text : {"", "plain", "\x7f", "\xc2\x80", "\xdf\xbf",
+                           "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(IsJsonText(text)) << absl::CHexEscape(text);
+  }
+  for (const char* text : {"\x80", "a\xff", "\xc0\xaf", "\xc1\xbf", "\xe2\x82",
+                           "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                           "\xf4\x90\x80\x80", "\xf5", "\xc2\x41"}) {
+    EXPECT_FALSE(IsJsonText(text)) << absl::CHexEscape(text);
+  }
+  EXPECT_FALSE(IsJsonText(absl::string_view("a\0b", 3)));
+}
+
+TEST(JsonTextTest, ErrorsNameThePlace) {
+  const auto message = [](const nlohmann::json& value) {
+    const absl::Status status = CheckJsonText(value, "test.check");
+    EXPECT_TRUE(status.ok() || GetReason(status) == Reason::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(message({{"Env", {"A=b", 1, nullptr}}}), "");
+  EXPECT_THAT(message({{"Host", {{"Env", {"A=b", "\xff"}}}}}),
+              HasSubstr("Host.Env[1] is not UTF-8"));
+  EXPECT_THAT(message({{"Labels", {{"k\xff", "v"}}}}),
+              HasSubstr("Labels.k\\xff is not UTF-8"));
 }
 
 TEST(JsonNodeTest, FirstErrorWins) {

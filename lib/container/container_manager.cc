@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "lib/base/json.h"
 #include "lib/base/status.h"
 #include "lib/container/container_manager_internal.h"
 #include "lib/container/docker_json.h"
@@ -21,6 +22,7 @@
 #include "lib/container/scope_id.h"
 #include "lib/sys/file_util.h"
 #include "lib/sys/lock_file.h"
+#include "nlohmann/json.hpp"
 
 namespace containerkit::container {
 namespace {
@@ -49,6 +51,13 @@ std::string WithoutSlash(const std::string& name) {
 }
 
 }  // namespace
+
+// Docker's JSON, in which the config is kept, has no other strings.
+absl::StatusOr<std::string> CheckedJson(const ContainerConfig& config) {
+  const nlohmann::json value = ConfigToJsonValue(config);
+  CK_RETURN_IF_ERROR(CheckJsonText(value, "container.config"));
+  return DumpJson(value);
+}
 
 absl::Status NotRunningError(const std::string& id) {
   return WithObject(
@@ -135,7 +144,8 @@ absl::StatusOr<std::string> ContainerManager::Create(
   }
   const std::string id = sys::RandomHex(32);
   auto loaded = std::make_shared<Loaded>();
-  loaded->record.set_config_json(ConfigToJson(stored));
+  CK_ASSIGN_OR_RETURN(const std::string config_json, CheckedJson(stored));
+  loaded->record.set_config_json(config_json);
   loaded->record.set_image_config_json(oci::SerializeImageConfig(image.config));
   loaded->record.set_image_reference(image.reference);
   loaded->image = image.config;

@@ -204,7 +204,8 @@ absl::Status ContainerManager::Update(const std::string& id,
   if (update.restart.has_value()) changed.restart = *update.restart;
 
   Loaded next{container->row, changed, container->image, container->record};
-  next.record.set_config_json(ConfigToJson(changed));
+  CK_ASSIGN_OR_RETURN(const std::string config_json, CheckedJson(changed));
+  next.record.set_config_json(config_json);
   next.row.record = next.record.SerializeAsString();
   // Says now what a start would say later.
   CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(next));

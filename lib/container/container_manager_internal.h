@@ -52,6 +52,10 @@ inline constexpr char kHostsFile[] = "hosts";
 inline constexpr char kHostnameFile[] = "hostname";
 inline constexpr char kResolvConfFile[] = "resolv.conf";
 
+// The config as it is stored. Errors: INVALID_ARGUMENT / kInvalidArgument for
+// strings that JSON cannot hold.
+absl::StatusOr<std::string> CheckedJson(const ContainerConfig& config);
+
 absl::Status NotRunningError(const std::string& id);
 
 // As asked for, else the first twelve digits of the id.

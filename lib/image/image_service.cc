@@ -10,10 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/base/cancel.h"
 #include "lib/base/clock.h"
+#include "lib/base/json.h"
 #include "lib/base/status.h"
 #include "lib/image/archive.h"
 #include "lib/image/catalog.h"
@@ -149,7 +151,16 @@ absl::StatusOr<std::string> ImageService::Import(
     CK_ASSIGN_OR_RETURN(platform, oci::ParsePlatform(options.platform));
   }
   oci::ImageConfig& config = image.config;
+  if (!IsJsonText(options.message)) {
+    return InvalidArgument(Reason::kInvalidArgument, kImport,
+                           "the message is not UTF-8, or has a NUL");
+  }
   for (const std::string& change : options.changes) {
+    if (!IsJsonText(change)) {
+      return InvalidArgument(Reason::kInvalidArgument, kImport,
+                             absl::StrCat("change \"", absl::CHexEscape(change),
+                                          "\" is not UTF-8, or has a NUL"));
+    }
     CK_RETURN_IF_ERROR(ApplyChange(change, config.config));
   }
   CK_ASSIGN_OR_RETURN(store::Lease lease, store_->NewLease());

@@ -100,6 +100,25 @@ TEST_F(LifecycleTest, NamesAreUniqueAndChecked) {
               StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
 }
 
+TEST_F(LifecycleTest, RefusesStringsThatAreNotText) {
+  // Docker's JSON could not give them back.
+  ContainerConfig argument = Shell("true");
+  argument.cmd->push_back("\xff");
+  ContainerConfig variable = Shell("true");
+  variable.env = {"A=\xc0\xaf"};
+  ContainerConfig label = Shell("true");
+  label.labels["k"] = std::string("a\0b", 3);
+  const std::pair<ContainerConfig, std::string> cases[] = {
+      {argument, "Cmd["}, {variable, "Env[0]"}, {label, "Labels.k"}};
+  for (const auto& [config, place] : cases) {
+    const absl::Status status = engine().Create(config).status();
+    EXPECT_THAT(status, StatusIs(StatusCode::kInvalidArgument,
+                                 Reason::kInvalidArgument));
+    EXPECT_TRUE(absl::StrContains(status.message(), place)) << status;
+  }
+  EXPECT_TRUE(engine().ListContainers({.all = true})->empty());
+}
+
 TEST_F(LifecycleTest, StatesFollowTheTable) {
   CK_ASSERT_OK_AND_ASSIGN(Container container,
                           engine().Create(Shell("sleep 100")));
