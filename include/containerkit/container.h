@@ -289,6 +289,9 @@ class Container final {
   // Unpacks a tar (plain, gzip or zstd) from `fd` into the directory `path`.
   // Errors: NOT_FOUND / kPathNotFound; INVALID_ARGUMENT / kNotADirectory;
   // PERMISSION_DENIED for a read-only root.
+  //
+  // Owners are those of the archive; with `copy_uid_gid`, as `docker cp -a`,
+  // all belongs to the container's user if one was configured.
   absl::Status CopyIn(const std::string& path, int fd,
                       bool no_overwrite_dir_non_dir = false,
                       bool copy_uid_gid = false);

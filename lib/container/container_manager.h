@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -174,6 +175,9 @@ class ContainerManager {
   // Of the image's layers, which never change.
   std::shared_ptr<const UserFiles> UserFilesOf(
       const std::vector<std::string>& lowers);
+  // Uid and gid of the user that was configured, if one was.
+  absl::StatusOr<std::optional<std::pair<uint32_t, uint32_t>>> OwnerOf(
+      const Loaded& container);
   absl::Status AddHealth(const Loaded& container, Assembly& assembly);
   runtime::ExecTarget ExecTargetIn(const Assembly& assembly) const;
   absl::StatusOr<runtime::LaunchPlan> PlanProbe(

@@ -25,6 +25,7 @@
 #include "lib/container/log_reader.h"
 #include "lib/container/overlay_view.h"
 #include "lib/container/process_table.h"
+#include "lib/runtime/users.h"
 #include "lib/sys/file_util.h"
 
 namespace containerkit::container {
@@ -152,6 +153,21 @@ absl::Status ContainerManager::WithRoot(
   });
 }
 
+absl::StatusOr<std::optional<std::pair<uint32_t, uint32_t>>>
+ContainerManager::OwnerOf(const Loaded& container) {
+  const std::string& name = container.config.user.empty()
+                                ? container.image.config.user
+                                : container.config.user;
+  std::optional<std::pair<uint32_t, uint32_t>> owner;
+  if (name.empty()) return owner;
+  runtime::SpecInputs inputs;
+  CK_RETURN_IF_ERROR(AddUserFiles(container, inputs));
+  CK_ASSIGN_OR_RETURN(const runtime::ResolvedUser user,
+                      runtime::ResolveUser(name, inputs.passwd, inputs.group));
+  owner = {user.uid, user.gid};
+  return owner;
+}
+
 absl::Status ContainerManager::CopyOut(const std::string& id,
                                        const std::string& path, int fd) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
@@ -175,11 +191,14 @@ absl::Status ContainerManager::CopyIn(const std::string& id,
                                  .path = path}),
                       "container", id);
   }
+  CopyInOptions options;
+  options.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir;
+  options.copy_uid_gid = copy_uid_gid;
+  if (copy_uid_gid) {
+    CK_ASSIGN_OR_RETURN(options.owner, OwnerOf(*container));
+  }
   const auto copy = [&](const sys::RootDir& root) {
-    return container::CopyIn(
-        root, path, fd,
-        {.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir,
-         .copy_uid_gid = copy_uid_gid});
+    return container::CopyIn(root, path, fd, options);
   };
   return WithObject(WithRoot(*container, copy), "container", id);
 }

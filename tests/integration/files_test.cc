@@ -139,6 +139,76 @@ TEST_F(FilesTest, CopiesIntoStoppedAndRunning) {
               StatusIs(StatusCode::kNotFound, Reason::kPathNotFound));
 }
 
+TEST_F(FilesTest, CopiedFilesBelongToTheUserIfAsked) {
+  ASSERT_EQ(system(absl::StrCat("cd ", scratch(),
+                                " && echo x > file && tar -cf in.tar "
+                                "--owner=7:7 --group=8:8 file")
+                       .c_str()),
+            0);
+  const std::string tar = absl::StrCat(scratch(), "/in.tar");
+  for (const char* user : {"", "1234:567"}) {
+    ContainerConfig config = Shell("stat -c %u:%g /tmp/file /file");
+    config.user = user;
+    CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+    const UniqueFd plain(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+    CK_ASSERT_OK(container.CopyIn("/tmp", plain.get()));
+    const UniqueFd owned(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
+    CK_ASSERT_OK(container.CopyIn("/", owned.get(), false, true));
+    StartOptions options;
+    options.attach = true;
+    CK_ASSERT_OK_AND_ASSIGN(auto session, container.Start(options));
+    EXPECT_EQ(Drain(*session).out,
+              *user == '\0' ? "7:8\n7:8\n" : "7:8\n1234:567\n");
+  }
+}
+
+TEST_F(FilesTest, SharedBindsReachTheHostAndOthersDoNot) {
+  const std::string dir = MakeDirectory("propagation");
+  ASSERT_EQ(mount("ck-test", dir.c_str(), "tmpfs", 0, nullptr), 0);
+  ASSERT_EQ(mount(nullptr, dir.c_str(), nullptr, MS_SHARED, nullptr), 0);
+  const std::unique_ptr<const std::string, void (*)(const std::string*)>
+      unmount(&dir, [](const std::string* path) {
+        umount2(path->c_str(), MNT_DETACH);
+      });
+  const std::string made = MakeDirectory("propagation/made");
+  const std::string marker = absl::StrCat(made, "/marker");
+  const struct {
+    MountPropagation propagation;
+    bool reaches_host;
+  } cases[] = {{MountPropagation::kRshared, true},
+               {MountPropagation::kShared, true},
+               {MountPropagation::kRslave, false},
+               {MountPropagation::kRprivate, false}};
+  for (const auto& c : cases) {
+    ContainerConfig config = Shell(
+        "mount -t tmpfs inner /d/made && touch /d/made/marker && "
+        "echo mounted; read line; umount /d/made");
+    config.open_stdin = true;
+    config.security.privileged = true;
+    config.binds.push_back(
+        {.source = dir, .target = "/d", .propagation = c.propagation});
+    CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+    StartOptions options;
+    options.attach = options.attach_stdin = true;
+    CK_ASSERT_OK_AND_ASSIGN(auto session, container.Start(options));
+    const CancelToken seen;
+    std::string out;
+    EXPECT_THAT(session->Read(
+                    [&](const Output& output) {
+                      absl::StrAppend(&out, output.data);
+                      if (absl::StrContains(out, "mounted")) seen.Cancel();
+                    },
+                    seen),
+                StatusIs(StatusCode::kCancelled, Reason::kCancelled))
+        << out;
+    EXPECT_EQ(access(marker.c_str(), F_OK) == 0, c.reaches_host)
+        << static_cast<int>(c.propagation);
+    CK_EXPECT_OK(session->Write("\n"));
+    EXPECT_EQ(Drain(*session).exit_code, 0);
+    EXPECT_NE(access(marker.c_str(), F_OK), 0);
+  }
+}
+
 TEST_F(FilesTest, SwappedPathsNeverLeadToTheHost) {
   // C01: the container swaps a directory and a link while we copy out.
   const std::string canary = MakeDirectory("secret");
