@@ -67,7 +67,7 @@ Json LinuxFeatures() {
       {"apparmor", {{"enabled", true}}},
       {"selinux", {{"enabled", true}}},
       {"intelRdt", {{"enabled", false}}},
-      {"mountExtensions", {{"idmap", {{"enabled", false}}}}},
+      {"mountExtensions", {{"idmap", {{"enabled", true}}}}},
   };
 }
 
@@ -126,9 +126,6 @@ std::vector<oci::Mount> ExampleMounts() {
 std::string OciFeatures() {
   Strings mount_options = runtime::KnownMountOptions();
   std::sort(mount_options.begin(), mount_options.end());
-  // Known, and refused until mounts can carry their own id maps.
-  std::erase(mount_options, "idmap");
-  std::erase(mount_options, "ridmap");
   const Json features = {
       {"ociVersionMin", "1.0.0"},
       {"ociVersionMax", std::string(oci::kRuntimeSpecVersion)},

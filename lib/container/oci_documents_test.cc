@@ -24,14 +24,14 @@ TEST(OciDocumentsTest, FeaturesNameWhatTheSpecAsksFor) {
   EXPECT_EQ(features["hooks"].size(), 6);
   EXPECT_TRUE(Has(features["mountOptions"], "rro"));
   EXPECT_TRUE(Has(features["mountOptions"], "tmpcopyup"));
-  EXPECT_FALSE(Has(features["mountOptions"], "idmap"));
+  EXPECT_TRUE(Has(features["mountOptions"], "ridmap"));
   const Json& linux_features = features["linux"];
   EXPECT_TRUE(Has(linux_features["namespaces"], "time"));
   EXPECT_EQ(linux_features["capabilities"].size(), 41);
   EXPECT_TRUE(Has(linux_features["seccomp"]["actions"], "SCMP_ACT_NOTIFY"));
   EXPECT_TRUE(Has(linux_features["seccomp"]["archs"], "SCMP_ARCH_X86_64"));
   EXPECT_EQ(linux_features["cgroup"]["systemd"], false);
-  EXPECT_EQ(linux_features["mountExtensions"]["idmap"]["enabled"], false);
+  EXPECT_EQ(linux_features["mountExtensions"]["idmap"]["enabled"], true);
 }
 
 TEST(OciDocumentsTest, TheExampleIsAValidConfig) {

@@ -36,7 +36,8 @@ absl::StatusCode CodeOf(int error) {
 }
 
 bool IsFileSystemStep(Op op) {
-  return op >= Op::kPropagation && op <= Op::kMoveRoot && op != Op::kChildHook;
+  return op >= Op::kPropagation && op <= Op::kBindMapped &&
+         op != Op::kChildHook;
 }
 
 Meaning MeaningOfCommand(int error) {
@@ -69,7 +70,8 @@ Meaning MeaningOfClone(int error) {
 }
 
 Meaning MeaningOfMount(Op op, absl::string_view call, int error) {
-  const bool source = op == Op::kBind || op == Op::kRootBind;
+  const bool source =
+      op == Op::kBind || op == Op::kBindMapped || op == Op::kRootBind;
   if (source && call == "open_tree" && error == ENOENT) {
     return {absl::StatusCode::kNotFound, Reason::kMountSourceMissing};
   }

@@ -58,6 +58,8 @@ enum MountFlags : uint64_t {
   kMountNoCreate = 32,      // a missing target is an error
   kMountNoFollow = 64,      // source: the link itself
   kMountReadonlyFallback = 128,  // keep the flags that a user namespace locks
+  kMountHostPeer = 256,  // cloned by the monitor: a peer of the host's mount
+  kMountRecursiveMap = 512,  // id maps for the whole tree
 };
 
 enum TerminalFlags : uint64_t {

@@ -20,6 +20,7 @@
 #include "lib/base/status.h"
 #include "lib/oci/runtime_spec.h"
 #include "lib/runtime/default_devices.h"
+#include "lib/runtime/id_map.h"
 #include "lib/runtime/mount_options.h"
 #include "lib/runtime/plan.h"
 #include "lib/runtime/planner_internal.h"
@@ -66,23 +67,46 @@ void PlanPropagation(Planning& p, const std::string& target,
   }
 }
 
-absl::Status CheckIdMapped(const oci::Mount& mount,
-                           const MountOptions& options) {
-  if (options.id_mapped || !mount.uid_mappings.empty() ||
-      !mount.gid_mappings.empty()) {
-    return Unimplemented(
-        Reason::kUnsupportedOption, "planner.mount",
-        absl::StrCat("id-mapped mount on ", mount.destination));
-  }
-  return absl::OkStatus();
+bool IsIdMapped(const oci::Mount& mount, const MountOptions& options) {
+  return options.id_mapped || !mount.uid_mappings.empty() ||
+         !mount.gid_mappings.empty();
 }
 
-void PlanBind(Planning& p, const oci::Mount& mount,
-              const MountOptions& options) {
+// The maps of an id-mapped mount: its own, else those of the container.
+absl::StatusOr<PlannedIdMap> MountIdMap(const Planning& p,
+                                        const oci::Mount& mount) {
+  if (!p.facts.privileged()) {
+    return Unimplemented(
+        Reason::kUnsupportedOption, "planner.mount",
+        absl::StrCat("id-mapped mount on ", mount.destination, " as non-root"));
+  }
+  const bool own = !mount.uid_mappings.empty() || !mount.gid_mappings.empty();
+  const oci::LinuxConfig& container = p.spec.linux_config;
+  if (!own && !p.Fresh(NamespaceType::kUser)) {
+    return Invalid(Reason::kIdMapInvalid,
+                   absl::StrCat("id-mapped mount on ", mount.destination,
+                                " without id mappings"));
+  }
+  CK_ASSIGN_OR_RETURN(
+      PlannedIdMap map,
+      PlanIdMap(own ? mount.uid_mappings : container.uid_mappings,
+                own ? mount.gid_mappings : container.gid_mappings, p.facts));
+  return map;
+}
+
+bool IsShared(const MountOptions& options) {
+  return std::any_of(options.propagation.begin(), options.propagation.end(),
+                     [](uint64_t flag) { return (flag & MS_SHARED) != 0; });
+}
+
+absl::Status PlanBind(Planning& p, const oci::Mount& mount,
+                      const MountOptions& options) {
   const std::string target = Target(mount.destination);
   uint64_t flags = 0;
   if (options.recursive) flags |= kMountRecursive;
   if (options.no_follow_source) flags |= kMountNoFollow;
+  // In the child's namespace all mounts are slaves of the host's.
+  if (IsShared(options)) flags |= kMountHostPeer;
   // What a mount from outside a user namespace has cannot be taken away in
   // it: asking for "rw" then means "as it is".
   if (p.user_namespace) flags |= kMountReadonlyFallback;
@@ -94,12 +118,24 @@ void PlanBind(Planning& p, const oci::Mount& mount,
   // One call is enough where the mount gets what its tree gets.
   const bool tree = (options.attr_set & ~options.tree_set) == 0 &&
                     (options.attr_clear & ~options.tree_clear) == 0;
-  p.plan().Add(Op::kBind, {HostPath(p, mount.source), target,
-                           tree ? options.tree_set : options.attr_set,
-                           tree ? options.tree_clear : options.attr_clear,
-                           first, flags | FlagIf(tree, kMountRecursiveAttr)});
+  std::vector<Field> fields = {
+      HostPath(p, mount.source),
+      target,
+      tree ? options.tree_set : options.attr_set,
+      tree ? options.tree_clear : options.attr_clear,
+      first,
+      flags | FlagIf(tree, kMountRecursiveAttr) |
+          FlagIf(options.id_mapped_tree, kMountRecursiveMap)};
+  const bool mapped = IsIdMapped(mount, options);
+  if (mapped) {
+    CK_ASSIGN_OR_RETURN(const PlannedIdMap map, MountIdMap(p, mount));
+    fields.push_back(map.uid_map);
+    fields.push_back(map.gid_map);
+  }
+  p.plan().Add(mapped ? Op::kBindMapped : Op::kBind, std::move(fields));
   PlanPropagation(p, target, options, 1);
   if (!tree) PlanTreeAttributes(p, target, options);
+  return absl::OkStatus();
 }
 
 void PlanRemount(Planning& p, const oci::Mount& mount,
@@ -252,7 +288,6 @@ absl::Status PlanMount(Planning& p, const oci::Mount& mount) {
     return Invalid(Reason::kSpecInvalid, "mount without a destination");
   }
   const MountOptions options = ParseMountOptions(mount.options);
-  CK_RETURN_IF_ERROR(CheckIdMapped(mount, options));
   if (options.remount) {
     PlanRemount(p, mount, options);
     return absl::OkStatus();
@@ -263,8 +298,12 @@ absl::Status PlanMount(Planning& p, const oci::Mount& mount) {
                      absl::StrCat("bind mount on ", mount.destination,
                                   " without a source"));
     }
-    PlanBind(p, mount, options);
-    return absl::OkStatus();
+    return PlanBind(p, mount, options);
+  }
+  if (IsIdMapped(mount, options)) {
+    return Unimplemented(Reason::kUnsupportedOption, "planner.mount",
+                         absl::StrCat("id-mapped mount on ", mount.destination,
+                                      ", which is no bind mount"));
   }
   if (mount.type == "cgroup" || mount.type == "cgroup2") {
     return PlanCgroupMount(p, mount, options);

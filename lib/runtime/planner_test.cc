@@ -363,6 +363,8 @@ TEST(PlannerTest, BadSpecsAreRefused) {
   spec.mounts.push_back({"/x", "bind", "", {}});
   EXPECT_EQ(Refusal(spec), Reason::kSpecInvalid);
   spec.mounts.back() = {"/x", "bind", "/y", {"rbind", "idmap"}};
+  EXPECT_EQ(Refusal(spec), Reason::kIdMapInvalid);
+  spec.mounts.back() = {"/x", "tmpfs", "tmpfs", {"idmap"}};
   EXPECT_EQ(Refusal(spec), Reason::kUnsupportedOption);
   spec = good;
   spec.linux_config.devices.push_back({'c', "dev/x", 1, 2});

@@ -1,11 +1,13 @@
 // Bind mounts, tmpfs, copies in and out, and what a container leaves on disk.
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>

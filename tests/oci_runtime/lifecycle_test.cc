@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,6 +152,45 @@ TEST_F(LifecycleTest, AnIdIsTakenOnce) {
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.err, HasSubstr("exists"));
   EXPECT_EQ(Status("a"), "running");
+}
+
+TEST_F(LifecycleTest, IdMappedMountsShowOtherOwners) {
+  const std::string outer = Scratch("outer");
+  ASSERT_EQ(mkdir(outer.c_str(), 0755), 0);
+  ASSERT_EQ(mount("ck-test", outer.c_str(), "tmpfs", 0, nullptr), 0);
+  WriteText(absl::StrCat(outer, "/file"), "x");
+  ASSERT_EQ(chown(absl::StrCat(outer, "/file").c_str(), 7, 9), 0);
+  ASSERT_EQ(mkdir(absl::StrCat(outer, "/inner").c_str(), 0755), 0);
+  ASSERT_EQ(mount("ck-test", absl::StrCat(outer, "/inner").c_str(), "tmpfs", 0,
+                  nullptr),
+            0);
+  Json config = Config(
+      "stat -c %u:%g /m/file /m/inner; touch /m/new; stat -c %u:%g /m/new");
+  Json mount = {{"destination", "/m"},
+                {"type", "bind"},
+                {"source", outer},
+                {"options", {"rbind", "idmap"}},
+                {"uidMappings",
+                 {{{"containerID", 0}, {"hostID", 1000}, {"size", 8}},
+                  {{"containerID", 8}, {"hostID", 0}, {"size", 1}}}},
+                {"gidMappings",
+                 {{{"containerID", 0}, {"hostID", 2000}, {"size", 10}},
+                  {{"containerID", 10}, {"hostID", 0}, {"size", 1}}}}};
+  config["mounts"].push_back(mount);
+  // Root of the container is owner 8, group 10 of the file system.
+  EXPECT_EQ(RunConfig(config).out, "1007:2009\n0:0\n0:0\n");
+  struct stat made;
+  EXPECT_EQ(stat(absl::StrCat(outer, "/new").c_str(), &made), 0);
+  EXPECT_EQ(made.st_uid, 8u);
+  EXPECT_EQ(made.st_gid, 10u);
+
+  config["mounts"].back()["options"] = {"rbind", "ridmap"};
+  EXPECT_EQ(RunConfig(config).out, "1007:2009\n1000:2000\n0:0\n");
+  config["mounts"].back().erase("gidMappings");
+  const Result refused = RunConfig(config);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("gidMappings"));
+  umount2(outer.c_str(), MNT_DETACH);
 }
 
 TEST_F(LifecycleTest, RunKeepLeavesAStoppedContainer) {

@@ -95,6 +95,7 @@ long ExecuteRootStep(Child& child, const StepView& step) {
     case Op::kMount:
       return StepMount(child, fields);
     case Op::kBind:
+    case Op::kBindMapped:
       return StepBind(child, step);
     case Op::kSetMountAttr:
       return StepSetMountAttr(child, fields);

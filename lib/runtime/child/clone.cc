@@ -66,7 +66,8 @@ long OpenFifoDirectory(Proc& proc, FieldReader fields) {
 }
 
 bool IsMountSource(Op op) {
-  return op == Op::kRootOverlay || op == Op::kRootBind || op == Op::kBind;
+  return op == Op::kRootOverlay || op == Op::kRootBind || op == Op::kBind ||
+         op == Op::kBindMapped;
 }
 
 // Opens for the child what it cannot reach itself.
@@ -86,9 +87,10 @@ long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
       if (fd < 0) Fail(fd, "open", path);
     } else if (step.op == Op::kAwaitStart) {
       fd = OpenFifoDirectory(proc, fields);
-    } else if (open_sources && IsMountSource(step.op)) {
+    } else if (IsMountSource(step.op) &&
+               (open_sources || IsClonedByMonitor(step))) {
       fd = PrepareMount(step);
-      if (fd < 0) continue;
+      if (fd < 0 && step.op != Op::kBindMapped) continue;
     } else {
       continue;
     }

@@ -116,6 +116,10 @@ long StepIdMap(FieldReader fields, int pid) {
     const long result = WriteProc(pid, "setgroups", ToStr("deny"));
     if (result < 0) return result;
   }
+  return WriteIdMaps(pid, uids, gids);
+}
+
+long WriteIdMaps(int pid, Str uids, Str gids) {
   const long result = WriteProc(pid, "uid_map", uids);
   return result < 0 ? result : WriteProc(pid, "gid_map", gids);
 }

@@ -16,6 +16,9 @@ struct OpenHostFile {
 long StepWriteHost(FieldReader fields, OpenHostFile& last);
 long StepDeviceProgram(FieldReader fields);
 long StepIdMap(FieldReader fields, int pid);
+
+// Writes the maps of a process's user namespace, as a privileged process may.
+long WriteIdMaps(int pid, Str uids, Str gids);
 long StepWriteChildProc(FieldReader fields, int pid);
 
 // Hands a seccomp listener to the agent at the step's listener_path, with the

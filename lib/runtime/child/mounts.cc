@@ -6,6 +6,7 @@
 
 #include "lib/base/mutation.h"
 #include "lib/runtime/child/fail.h"
+#include "lib/runtime/child/map_ids.h"
 #include "lib/runtime/child/root.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
@@ -273,7 +274,7 @@ struct BindFields {
   uint64_t attr_set, attr_clear, propagation, flags;
 };
 
-BindFields ReadBind(FieldReader fields) {
+BindFields ReadBind(FieldReader& fields) {
   BindFields f;
   f.source = fields.S();
   f.target = fields.S();
@@ -495,8 +496,12 @@ long StepMount(Child& child, FieldReader fields) {
 }
 
 long StepBind(Child& child, const StepView& step) {
-  const BindFields f = ReadBind(step.Fields());
+  FieldReader fields = step.Fields();
+  const BindFields f = ReadBind(fields);
   long mount = child.prepared->Find(step.index);
+  if (mount < 0 && step.op == Op::kBindMapped) {
+    return Fail(-EPERM, "mount_setattr", f.source);
+  }
   if (mount < 0) mount = CloneSource(f.source.c_str(), f.flags);
   if (mount == -ENOENT && (f.flags & kMountOptional)) return 0;
   if (mount < 0) return Fail(mount, "open_tree", f.source);
@@ -689,9 +694,34 @@ long StepMoveRoot(Child& child) {
   return ReopenRoot(child);
 }
 
+namespace {
+
+long CloneMapped(FieldReader& fields) {
+  const BindFields f = ReadBind(fields);
+  const long mount = CloneSource(f.source.c_str(), f.flags);
+  if (mount < 0) return Fail(mount, "open_tree", f.source);
+  const Str uids = fields.S();
+  const Str gids = fields.S();
+  const long result =
+      MapIds(int(mount), uids, gids, (f.flags & kMountRecursiveMap) != 0);
+  if (result == 0) return mount;
+  Close(int(mount));
+  return result;
+}
+
+}  // namespace
+
+bool IsClonedByMonitor(const StepView& step) {
+  if (step.op == Op::kBindMapped) return true;
+  if (step.op != Op::kBind) return false;
+  FieldReader fields = step.Fields();
+  return (ReadBind(fields).flags & kMountHostPeer) != 0;
+}
+
 long PrepareMount(const StepView& step) {
   FieldReader fields = step.Fields();
   if (step.op == Op::kRootOverlay) return MakeOverlay(ReadOverlay(fields));
+  if (step.op == Op::kBindMapped) return CloneMapped(fields);
   if (step.op == Op::kBind) {
     const BindFields f = ReadBind(fields);
     return CloneSource(f.source.c_str(), f.flags);

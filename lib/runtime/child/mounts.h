@@ -24,6 +24,10 @@ long StepMoveRoot(Child& child);
 // child will try (and report).
 long PrepareMount(const StepView& step);
 
+// True for a source that only the monitor can clone, even for a child that
+// has all privileges.
+bool IsClonedByMonitor(const StepView& step);
+
 // A detached mount of a new file system; *call names what failed.
 long MakeMount(const char* fstype, const char* source, List options,
                uint64_t attr, const char** call);
