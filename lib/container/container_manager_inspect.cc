@@ -146,9 +146,9 @@ absl::StatusOr<std::string> ContainerManager::InspectJson(const std::string& id,
                   {"WorkDir", snapshot.work_path},
                   {"MergedDir", absl::StrCat(directory, "/rootfs")}};
   extras.cgroup_v2 = env_.facts->cgroups.mode == sys::CgroupMode::kUnified;
-  if (info.health != HealthState::kNone && info.pid != 0) {
-    CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
-    CK_ASSIGN_OR_RETURN(extras.health_log, monitor.HealthLog());
+  if (info.health != HealthState::kNone) {
+    CK_ASSIGN_OR_RETURN(const UniqueFd files, OpenDirectory(id));
+    CK_ASSIGN_OR_RETURN(extras.health_log, runtime::ReadHealthLog(files.get()));
   }
   if (size) {
     CK_RETURN_IF_ERROR(env_.store->RunAsOwner([&]() -> absl::Status {

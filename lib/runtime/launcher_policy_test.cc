@@ -142,7 +142,7 @@ TEST_F(HealthTest, GoesThroughAllStates) {
   CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Exec(spec));
   ReadAll(stream, nullptr);
   EXPECT_EQ(AwaitHealth(launched, Health::kHealthy).failing_streak, 0u);
-  CK_ASSERT_OK_AND_ASSIGN(const auto log, Client().HealthLog());
+  CK_ASSERT_OK_AND_ASSIGN(const auto log, ReadHealthLog(directory_fd_.get()));
   ASSERT_GE(log.size(), 3u);
   EXPECT_LE(log.size(), 5u);
   EXPECT_EQ(log.back().exit_code, 0);
@@ -156,7 +156,7 @@ TEST_F(HealthTest, GoesThroughAllStates) {
 TEST_F(HealthTest, TimeoutKillsTheProbe) {
   Launched launched = StartProbed({"sleep", "1000"}, absl::Milliseconds(50));
   AwaitHealth(launched, Health::kUnhealthy);
-  CK_ASSERT_OK_AND_ASSIGN(const auto log, Client().HealthLog());
+  CK_ASSERT_OK_AND_ASSIGN(const auto log, ReadHealthLog(directory_fd_.get()));
   ASSERT_FALSE(log.empty());
   EXPECT_EQ(log.front().exit_code, -1);
   EXPECT_EQ(std::string(log.front().output, log.front().output_size),

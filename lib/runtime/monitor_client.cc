@@ -176,17 +176,4 @@ absl::Status MonitorClient::UpdateRestart(RestartPolicy policy,
   return Call(command);
 }
 
-absl::StatusOr<std::vector<HealthLogEntry>> MonitorClient::HealthLog() const {
-  CK_ASSIGN_OR_RETURN(const UniqueFd socket,
-                      Send(MakeCommand(CommandType::kHealthLog), {}));
-  std::vector<HealthLogEntry> entries;
-  for (;;) {
-    HealthLogEntry entry{};
-    CK_ASSIGN_OR_RETURN(const size_t size,
-                        Receive(socket.get(), &entry, sizeof entry));
-    if (size < sizeof entry) return entries;  // the Ack
-    entries.push_back(entry);
-  }
-}
-
 }  // namespace containerkit::runtime

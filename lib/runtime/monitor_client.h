@@ -66,9 +66,6 @@ class MonitorClient {
 
   absl::Status UpdateRestart(RestartPolicy policy, uint32_t max) const;
 
-  // The last probes, oldest first; empty without a health check.
-  absl::StatusOr<std::vector<HealthLogEntry>> HealthLog() const;
-
  private:
   absl::StatusOr<UniqueFd> Connect() const;
   absl::StatusOr<UniqueFd> Send(const Command& command,

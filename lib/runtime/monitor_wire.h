@@ -157,7 +157,6 @@ enum class CommandType : uint32_t {
                 // gone; no restart. timeout_ns < 0: never kill
   kResize = 6,  // rows, columns; an Ack
   kUpdate = 7,  // restart policy; an Ack
-  kHealthLog = 8,  // HealthLogEntry packets, then an Ack
 };
 
 enum AttachFlags : uint32_t {
@@ -202,6 +201,10 @@ struct StreamHeader {
 };
 
 inline constexpr uint32_t kMaxStreamPayload = 64 * 1024;
+
+// The container's file "health": the last probes, kHealthLogSize places that
+// are written round and round.
+inline constexpr uint32_t kHealthLogSize = 5;
 
 struct HealthLogEntry {
   int64_t start_ns, end_ns;

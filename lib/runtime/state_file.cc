@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -213,6 +214,29 @@ absl::StatusOr<ProcessSnapshot> ReadProcessState(int directory_fd) {
   snapshot.unfinished = snapshot.state == ProcessState::kLost ||
                         (lock == MonitorLock::kAbandoned && snapshot.same_boot);
   return snapshot;
+}
+
+absl::StatusOr<std::vector<HealthLogEntry>> ReadHealthLog(int directory_fd) {
+  std::vector<HealthLogEntry> entries;
+  const absl::StatusOr<std::string> bytes =
+      ReadSmallFile(directory_fd, "health");
+  if (absl::IsNotFound(bytes.status())) return entries;
+  CK_RETURN_IF_ERROR(bytes.status());
+  for (size_t at = 0; at + sizeof(HealthLogEntry) <= bytes->size();
+       at += sizeof(HealthLogEntry)) {
+    HealthLogEntry entry;
+    std::memcpy(&entry, bytes->data() + at, sizeof entry);
+    if (entry.start_ns <= 0 || entry.end_ns < entry.start_ns ||
+        entry.output_size > sizeof entry.output) {
+      continue;
+    }
+    entries.push_back(entry);
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const HealthLogEntry& a, const HealthLogEntry& b) {
+              return a.start_ns < b.start_ns;
+            });
+  return entries;
 }
 
 }  // namespace containerkit::runtime

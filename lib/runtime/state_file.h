@@ -67,6 +67,13 @@ ProcessSnapshot EvaluateState(const std::vector<StateRecord>& records,
 // Never waits for the monitor; thread-safe; no privileges.
 absl::StatusOr<ProcessSnapshot> ReadProcessState(int directory_fd);
 
+// The last probes of the health check, oldest first; those of an earlier run
+// too. Empty if there were none.
+//
+// Trust: the output in them is the container's; a place that a crash left half
+// written is left out.
+absl::StatusOr<std::vector<HealthLogEntry>> ReadHealthLog(int directory_fd);
+
 }  // namespace containerkit::runtime
 
 #endif  // CONTAINERKIT_LIB_RUNTIME_STATE_FILE_H_

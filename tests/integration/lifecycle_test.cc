@@ -365,6 +365,12 @@ TEST_F(LifecycleTest, HealthFollowsTheProbe) {
   EXPECT_EQ(Drain(session).exit_code, 0);
   EXPECT_TRUE(Eventually(
       [&] { return container.Inspect()->health == HealthState::kUnhealthy; }));
+  // What the probes said outlives the monitor.
+  CK_EXPECT_OK(container.Kill(SIGKILL));
+  CK_EXPECT_OK(container.Wait());
+  CK_ASSERT_OK_AND_ASSIGN(const std::string json, container.InspectJson());
+  EXPECT_TRUE(absl::StrContains(json, "\"ExitCode\":1,\"Output\":\"\""))
+      << json;
 }
 
 TEST_F(LifecycleTest, EventsTellTheStory) {

@@ -119,17 +119,6 @@ void StartExec(Client& client, const Command& command, const int* fds,
   EndSession(*session);
 }
 
-void SendHealthLog(Client& client) {
-  const HealthState& health = monitor->health;
-  const uint32_t kept =
-      health.log_count < kHealthLogSize ? health.log_count : kHealthLogSize;
-  for (uint32_t i = health.log_count - kept; i < health.log_count; ++i) {
-    const HealthLogEntry& entry = health.log[i % kHealthLogSize];
-    SendPacket(client.watch.fd, &entry, sizeof entry, nullptr, 0, 0);
-  }
-  SendAck(client, 0);
-}
-
 void SendCurrentState(Client& client) {
   Event event = MakeEvent(monitor->last_type);
   const Proc& proc = monitor->main->proc;
@@ -179,9 +168,6 @@ void OnCommand(Client& client, const Command& command, const int* fds,
       monitor->restart_policy = command.restart_policy;
       monitor->restart_max = command.restart_max;
       SendAck(client, 0);
-      return;
-    case CommandType::kHealthLog:
-      SendHealthLog(client);
       return;
     default:
       SendAck(client, -EINVAL);

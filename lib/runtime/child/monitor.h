@@ -74,10 +74,9 @@ struct HealthState {
   Session* probe = nullptr;
   void* plan_bytes = nullptr;  // the probe's plan, kept mapped
   size_t plan_size = 0;
-  HealthLogEntry* log = nullptr;  // ring of kHealthLogSize
+  HealthLogEntry* entry = nullptr;  // of the probe that runs
   uint32_t log_count = 0;
 };
-inline constexpr uint32_t kHealthLogSize = 5;
 
 struct Monitor {
   MonitorRequest* request = nullptr;
