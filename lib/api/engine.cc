@@ -87,6 +87,7 @@ absl::StatusOr<std::string> Engine::DryRun(
 absl::Status Engine::Events(
     const EventOptions& options,
     const std::function<bool(const EngineEvent&)>& sink) const {
+  core_->containers().TellDeaths();
   return core_->events().Read(options, sink);
 }
 

@@ -246,6 +246,7 @@ absl::Status ContainerManager::Remove(const std::string& id,
   if (process.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
+  TellDeath(id);
   return RemoveStopped(*locked.container);
 }
 
@@ -264,7 +265,9 @@ absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
   }
   if (!removed) return absl::OkStatus();
   CK_RETURN_IF_ERROR(env_.store->snapshots().Remove(id));
-  if (env_.event_sink != nullptr) env_.event_sink("destroy", info, {});
+  if (env_.event_sink != nullptr) {
+    env_.event_sink("destroy", info, {}, absl::Now());
+  }
   return absl::OkStatus();
 }
 
@@ -350,17 +353,17 @@ void ContainerManager::OnEvent(const std::string& id,
 
 void ContainerManager::Emit(
     const std::string& id, const std::string& action,
-    const std::map<std::string, std::string>& attributes) {
+    const std::map<std::string, std::string>& attributes, absl::Time time) {
   if (env_.event_sink == nullptr) return;
   const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-  if (container.ok()) Emit(**container, action, attributes);
+  if (container.ok()) Emit(**container, action, attributes, time);
 }
 
 void ContainerManager::Emit(
     const Loaded& container, const std::string& action,
-    const std::map<std::string, std::string>& attributes) {
+    const std::map<std::string, std::string>& attributes, absl::Time time) {
   if (env_.event_sink == nullptr) return;
-  env_.event_sink(action, Describe(container, {}, false), attributes);
+  env_.event_sink(action, Describe(container, {}, false), attributes, time);
 }
 
 }  // namespace containerkit::container

@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "containerkit/container.h"
 #include "lib/base/unique_fd.h"
@@ -55,10 +56,10 @@ struct ScopeBinding {
   int fd = -1;  // its end-of-file ends the container; borrowed
 };
 
-// Tells the engine what happened, as Docker's events name it.
-using EventSink =
-    std::function<void(const std::string& action, const ContainerInfo& info,
-                       const std::map<std::string, std::string>& attributes)>;
+// Tells the engine what happened and when, as Docker's events name it.
+using EventSink = std::function<void(
+    const std::string& action, const ContainerInfo& info,
+    const std::map<std::string, std::string>& attributes, absl::Time time)>;
 
 // Thread-safe. Errors of every call that names a container: NOT_FOUND /
 // kContainerNotFound; the others as include/containerkit/container.h says.
@@ -126,6 +127,10 @@ class ContainerManager {
   // Removes containers whose scope has no owner any more, and ended ones that
   // asked for it (docker's --rm): what a killed engine could not do itself.
   absl::Status Reconcile();
+
+  // Emits "die" for containers that ended after the engine that had started
+  // them was gone, once each. Stop, Wait and Remove do it for theirs.
+  void TellDeaths();
 
  private:
   // A row with its documents parsed; immutable.
@@ -205,10 +210,13 @@ class ContainerManager {
   absl::Status KillLeftovers(const std::string& id);
 
   void OnEvent(const std::string& id, const runtime::Event& event);
+  void TellDeath(const std::string& id);
   void Emit(const std::string& id, const std::string& action,
-            const std::map<std::string, std::string>& attributes = {});
+            const std::map<std::string, std::string>& attributes = {},
+            absl::Time time = absl::Now());
   void Emit(const Loaded& container, const std::string& action,
-            const std::map<std::string, std::string>& attributes = {});
+            const std::map<std::string, std::string>& attributes = {},
+            absl::Time time = absl::Now());
 
   const Environment env_;
   absl::Mutex mutex_;

@@ -83,12 +83,16 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
     while (true) {
       CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
                           WatchUntilExit(id, deadline, cancel));
-      if (exit.has_value()) return *exit;
+      if (exit.has_value()) {
+        TellDeath(id);
+        return *exit;
+      }
       // Its monitor is gone, or not there yet: the state file has the answer.
       // With another first process it is another run; ours has ended.
       CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
       if (!process.monitored || process.state == ProcessState::kExited ||
           process.pid_start_ticks != run.pid_start_ticks) {
+        TellDeath(id);
         return ExitOf(process);
       }
       if (absl::Now() > deadline) break;

@@ -93,8 +93,9 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
           .event_sink =
               [self = core.get()](
                   const std::string& action, const ContainerInfo& info,
-                  const std::map<std::string, std::string>& attributes) {
-                self->EmitContainer(action, info, attributes);
+                  const std::map<std::string, std::string>& attributes,
+                  absl::Time time) {
+                self->EmitContainer(action, info, attributes, time);
               }});
   // What a crash left is put in order as far as possible; the rest shows in
   // CheckStore().
@@ -281,12 +282,12 @@ absl::StatusOr<uint64_t> EngineCore::CollectGarbage() {
 
 void EngineCore::EmitContainer(
     const std::string& action, const ContainerInfo& info,
-    const std::map<std::string, std::string>& attributes) {
+    const std::map<std::string, std::string>& attributes, absl::Time time) {
   EngineEvent event{.type = "container",
                     .action = action,
                     .actor_id = info.id,
                     .attributes = info.labels,
-                    .time = absl::Now(),
+                    .time = time,
                     .json = ""};
   event.attributes["image"] = info.image;
   event.attributes["name"] = info.name;

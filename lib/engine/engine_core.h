@@ -64,7 +64,8 @@ class EngineCore {
   absl::StatusOr<container::ContainerImage> ImageOf(
       const ContainerConfig& config);
   void EmitContainer(const std::string& action, const ContainerInfo& info,
-                     const std::map<std::string, std::string>& attributes);
+                     const std::map<std::string, std::string>& attributes,
+                     absl::Time time);
   void Log(LogLevel level, absl::string_view text) const;
 
   Engine::Options options_;

@@ -114,6 +114,7 @@ enum EventFlags : uint32_t {
   kEventOom = 1,    // the kernel killed a process of the cgroup
   kEventFinal = 2,  // kExited: no restart follows
   kEventManualStop = 4,
+  kEventUntold = 8,  // kExited: who started it was no longer there to hear
 };
 
 enum class Health : uint32_t {

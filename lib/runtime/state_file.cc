@@ -128,6 +128,7 @@ void ApplyEnd(const StateRecord& record, ProcessSnapshot& snapshot) {
   snapshot.exit_code = record.event.exit_code;
   snapshot.oom_killed = (record.event.flags & kEventOom) != 0;
   snapshot.manual_stop = (record.event.flags & kEventManualStop) != 0;
+  snapshot.untold = (record.event.flags & kEventUntold) != 0;
   snapshot.finished_ns = record.event.time_ns;
   snapshot.pid = 0;
   snapshot.pid_start_ticks = 0;

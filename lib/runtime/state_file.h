@@ -38,6 +38,7 @@ struct ProcessSnapshot {
   int exit_code = 0;
   bool oom_killed = false;
   bool manual_stop = false;
+  bool untold = false;  // kExited: nobody has written its "die" event
   // CLOCK_REALTIME nanoseconds; 0: never.
   int64_t started_ns = 0;
   int64_t finished_ns = 0;

@@ -1,12 +1,20 @@
 // A container's way from creation to removal.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -305,6 +313,45 @@ TEST_F(LifecycleTest, ContainersOutliveTheProcessThatStartedThem) {
   EXPECT_EQ(container.Inspect()->state, ContainerState::kRunning);
   CK_EXPECT_OK(container.Stop({.timeout = absl::ZeroDuration(), .signal = 0}));
   EXPECT_EQ(container.Inspect()->exit.code, 137);
+}
+
+TEST_F(LifecycleTest, DeathsThatNobodyHeardAreToldOnce) {
+  const absl::Time start = absl::Now();
+  for (const char* name : {"stopped", "died", "removed"}) {
+    const pid_t host = StartHost({root(), "orphan", name});
+    kill(host, SIGKILL);
+    waitpid(host, nullptr, 0);
+  }
+  const auto deaths = [&] {
+    std::vector<std::string> names;
+    EventOptions options;
+    options.since = start;
+    options.until = absl::Now();
+    options.filters = {{"event", "die"}};
+    CK_EXPECT_OK(engine().Events(options, [&](const EngineEvent& event) {
+      EXPECT_EQ(event.attributes.at("exitCode"), "137");
+      EXPECT_LE(event.time, absl::Now());
+      names.push_back(event.attributes.at("name"));
+      return true;
+    }));
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(deaths(), Names());
+  CK_ASSERT_OK_AND_ASSIGN(Container stopped, engine().GetContainer("stopped"));
+  CK_EXPECT_OK(stopped.Stop({.timeout = absl::ZeroDuration(), .signal = 0}));
+  EXPECT_EQ(deaths(), Names({"stopped"}));
+  CK_ASSERT_OK_AND_ASSIGN(Container died, engine().GetContainer("died"));
+  kill(died.Inspect()->pid, SIGKILL);
+  EXPECT_TRUE(Eventually(
+      [&] { return died.Inspect()->state == ContainerState::kExited; }));
+  EXPECT_EQ(deaths(), Names({"stopped", "died"}));
+  CK_ASSERT_OK_AND_ASSIGN(Container removed, engine().GetContainer("removed"));
+  CK_EXPECT_OK(removed.Remove({.force = true}));
+  EXPECT_EQ(deaths(), Names({"stopped", "died", "removed"}));
+  // Another engine tells nothing twice.
+  Reopen();
+  EXPECT_EQ(deaths(), Names({"stopped", "died", "removed"}));
 }
 
 TEST_F(LifecycleTest, ScopeDiesWithItsOwner) {

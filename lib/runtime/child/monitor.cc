@@ -271,7 +271,12 @@ Event MakeEvent(EventType type) {
   return event;
 }
 
-void Publish(const Event& event) {
+void Publish(Event event) {
+  if (event.type == EventType::kExited &&
+      (monitor->reply.fd < 0 ||
+       (PollOne(monitor->reply.fd, 0, 0) & POLLHUP) != 0)) {
+    event.flags |= kEventUntold;
+  }
   if (event.type != EventType::kHealth && event.type != EventType::kOom) {
     monitor->last_type = event.type;
     monitor->last_code = event.exit_code;

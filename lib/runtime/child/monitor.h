@@ -114,7 +114,7 @@ extern Monitor* monitor;
 Event MakeEvent(EventType type);
 // To the reply socket, the watchers, the clients of the main session, and the
 // state file.
-void Publish(const Event& event);
+void Publish(Event event);
 void KillContainer();
 void BeginStop(int signal, int64_t timeout_ns);
 // The container's first process is gone and its streams are read.
