@@ -440,6 +440,9 @@ TEST_F(ClientTest, MirrorsAreTriedFirstAndPassedOverWhenDown) {
   EXPECT_THAT(client.FetchManifest(Ref(), call), IsOk());
   EXPECT_EQ(mirror.requests().size(), 1);
   EXPECT_EQ(mirror.requests()[0].headers.count("authorization"), 0);
+  EXPECT_EQ(mirror.requests()[0].target,
+            absl::StrCat("/v2/", Ref().path(), "/manifests/", Ref().tag(),
+                         "?ns=127.0.0.1%3a", server_.port()));
   EXPECT_TRUE(Requests().empty());
   mirror_status = 404;
   EXPECT_THAT(client.FetchManifest(Ref(), call), IsOk());

@@ -96,8 +96,10 @@ absl::StatusOr<std::vector<Endpoint>> EndpointsFor(const ClientOptions& options,
              .object_id = base.Authority(),
              .hint = "name it as an insecure registry to allow that"});
       }
-      endpoints.push_back(
-          {.bases = {base}, .domain = base.Authority(), .is_mirror = true});
+      endpoints.push_back({.bases = {base},
+                           .domain = base.Authority(),
+                           .is_mirror = true,
+                           .stands_for = std::string(domain)});
     }
   }
   CK_ASSIGN_OR_RETURN(Endpoint upstream, Upstream(options, domain));

@@ -22,6 +22,8 @@ struct Endpoint {
   // The key of its credentials: "docker.io", "localhost:5000".
   std::string domain;
   bool is_mirror = false;
+  // The registry that a mirror is asked for, which it may need to know.
+  std::string stands_for;
 };
 
 // The servers for a registry: its mirrors, then itself.

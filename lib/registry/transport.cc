@@ -276,8 +276,14 @@ absl::StatusOr<HttpResponse> Transport::Send(const Endpoint& endpoint,
     CK_ASSIGN_OR_RETURN(target.credentials,
                         CredentialsFor(endpoint.domain, call));
   }
-  CK_ASSIGN_OR_RETURN(const Url url,
-                      Url::Parse(absl::StrCat(base.str(), request.path)));
+  std::string text = absl::StrCat(base.str(), request.path);
+  if (endpoint.is_mirror) {
+    // One mirror may serve several registries (distribution-spec, "Registry
+    // Proxying").
+    absl::StrAppend(&text, absl::StrContains(request.path, "?") ? "&" : "?",
+                    "ns=", UrlEscape(endpoint.stands_for));
+  }
+  CK_ASSIGN_OR_RETURN(const Url url, Url::Parse(text));
   absl::StatusOr<HttpResponse> response = Follow(url, &target, request, call);
   if (WantsTls(response) ||
       GetReason(response.status()) == Reason::kTlsFailed) {
