@@ -110,6 +110,19 @@ struct ImageListOptions {
   std::multimap<std::string, std::string> filters;
 };
 
+struct ImageLoadOptions {
+  // "os/arch[/variant]": only images for it. Empty: all of a docker-archive; of
+  // the platforms of one image, this machine's.
+  std::string platform;
+  CancelToken cancel;
+};
+
+struct TagListOptions {
+  // Empty: what Engine::Options::docker_config says for the registry.
+  std::optional<RegistryCredentials> credentials;
+  CancelToken cancel;
+};
+
 struct ImageImportOptions {
   // "repo[:tag]"; empty: no name.
   std::string reference;
@@ -117,6 +130,7 @@ struct ImageImportOptions {
   // Dockerfile instructions that change the config (docker import --change).
   std::vector<std::string> changes;
   std::string platform;
+  CancelToken cancel;
 };
 
 // The images of one engine.
@@ -139,16 +153,26 @@ class Images final {
   absl::StatusOr<ImageInfo> Pull(const std::string& reference,
                                  const PullOptions& options = {});
 
+  // The tags that a repository has at its registry, in the registry's order.
+  // A tag or digest of `repository` does not matter.
+  //
+  // Errors: as Pull; those of a repository without images differ from
+  // registry to registry.
+  absl::StatusOr<std::vector<std::string>> ListTags(
+      const std::string& repository, const TagListOptions& options = {});
+
   // Reads images from a docker-archive, an OCI layout directory or an
   // oci-archive (plain, gzip or zstd). Returns what was loaded: names, or ids
   // of unnamed images.
   //
-  // Errors: INVALID_ARGUMENT / kArchiveCorrupt, kManifestInvalid; NOT_FOUND.
-  absl::StatusOr<std::vector<std::string>> Load(const std::string& path,
-                                                const CancelToken& cancel = {});
+  // Errors: INVALID_ARGUMENT / kArchiveCorrupt for a file that is no archive,
+  // kManifestInvalid; DATA_LOSS / kArchiveCorrupt, kDigestMismatch for one that
+  // is damaged; NOT_FOUND / kPlatformNotFound; NOT_FOUND.
+  absl::StatusOr<std::vector<std::string>> Load(
+      const std::string& path, const ImageLoadOptions& options = {});
   // The same from a stream (borrowed); no OCI layout directory.
   absl::StatusOr<std::vector<std::string>> LoadFd(
-      int fd, const CancelToken& cancel = {});
+      int fd, const ImageLoadOptions& options = {});
 
   // Makes an image of a root file system archive (tar, plain or compressed)
   // read from `fd` (borrowed). Returns its id.

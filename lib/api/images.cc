@@ -20,18 +20,23 @@ absl::StatusOr<ImageInfo> Images::Pull(const std::string& reference,
   return image;
 }
 
+absl::StatusOr<std::vector<std::string>> Images::ListTags(
+    const std::string& repository, const TagListOptions& options) {
+  return core_->images().ListTags(repository, options);
+}
+
 absl::StatusOr<std::vector<std::string>> Images::Load(
-    const std::string& path, const CancelToken& cancel) {
+    const std::string& path, const ImageLoadOptions& options) {
   CK_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                      core_->images().Load(path, cancel));
+                      core_->images().Load(path, options));
   for (const std::string& name : names) core_->EmitImage("load", name, name);
   return names;
 }
 
 absl::StatusOr<std::vector<std::string>> Images::LoadFd(
-    int fd, const CancelToken& cancel) {
+    int fd, const ImageLoadOptions& options) {
   CK_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                      core_->images().LoadFd(fd, cancel));
+                      core_->images().LoadFd(fd, options));
   for (const std::string& name : names) core_->EmitImage("load", name, name);
   return names;
 }

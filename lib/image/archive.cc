@@ -123,39 +123,47 @@ class TarArchive final : public ImageArchive {
   // Reads all headers once.
   absl::Status Scan() {
     uint64_t kept = 0;
-    return ForEach([&](const std::string& name, const store::TarEntry& entry,
-                       store::TarReader& reader) -> absl::Status {
-      using Type = store::TarEntry::Type;
-      if (members_.size() >= kMaxMembers) {
-        return MakeError(
-            absl::StatusCode::kResourceExhausted,
-            absl::StrCat("archive has more than ", kMaxMembers, " members"),
-            {.reason = Reason::kLimitExceeded, .operation = kRead});
-      }
-      if (entry.type == Type::kDirectory || name.empty()) {
-        return absl::OkStatus();
-      }
-      Member member = {.size = entry.size};
-      if (entry.type == Type::kSymlink) {
-        member.link = ResolveLink(name, entry.link_target);
-        member.is_link = true;
-      } else if (entry.type == Type::kHardlink) {
-        CK_ASSIGN_OR_RETURN(member.link, CleanName(entry.link_target));
-        member.is_link = true;
-      } else if (entry.type != Type::kFile) {
-        return Refused(name, "is neither a file nor a link");
-      } else if (entry.size <= kSmallMemberBytes &&
-                 kept + entry.size <= kMaxKeptBytes) {
-        CK_ASSIGN_OR_RETURN(member.content,
-                            ReadAll(name, reader, kSmallMemberBytes));
-        member.is_kept = true;
-        kept += entry.size;
-      }
-      if (!members_.emplace(name, std::move(member)).second) {
-        return Refused(name, "is there twice");
-      }
-      return absl::OkStatus();
-    });
+    bool is_archive = false;
+    const absl::Status scanned =
+        ForEach([&](const std::string& name, const store::TarEntry& entry,
+                    store::TarReader& reader) -> absl::Status {
+          using Type = store::TarEntry::Type;
+          is_archive = true;
+          if (members_.size() >= kMaxMembers) {
+            return MakeError(
+                absl::StatusCode::kResourceExhausted,
+                absl::StrCat("archive has more than ", kMaxMembers, " members"),
+                {.reason = Reason::kLimitExceeded, .operation = kRead});
+          }
+          if (entry.type == Type::kDirectory || name.empty()) {
+            return absl::OkStatus();
+          }
+          Member member = {.size = entry.size};
+          if (entry.type == Type::kSymlink) {
+            member.link = ResolveLink(name, entry.link_target);
+            member.is_link = true;
+          } else if (entry.type == Type::kHardlink) {
+            CK_ASSIGN_OR_RETURN(member.link, CleanName(entry.link_target));
+            member.is_link = true;
+          } else if (entry.type != Type::kFile) {
+            return Refused(name, "is neither a file nor a link");
+          } else if (entry.size <= kSmallMemberBytes &&
+                     kept + entry.size <= kMaxKeptBytes) {
+            CK_ASSIGN_OR_RETURN(member.content,
+                                ReadAll(name, reader, kSmallMemberBytes));
+            member.is_kept = true;
+            kept += entry.size;
+          }
+          if (!members_.emplace(name, std::move(member)).second) {
+            return Refused(name, "is there twice");
+          }
+          return absl::OkStatus();
+        });
+    if (GetReason(scanned) == Reason::kArchiveCorrupt && !is_archive) {
+      return InvalidArgument(Reason::kArchiveCorrupt, kRead,
+                             "this is no tar archive");
+    }
+    return scanned;
   }
 
   std::string Find(const std::string& name) override {

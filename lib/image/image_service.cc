@@ -71,31 +71,42 @@ ImageService::ImageService(store::Store* store, ImageServiceOptions options)
       options_(WithStore(std::move(options), *store)),
       client_(options_.registry) {}
 
+absl::StatusOr<registry::CallOptions> ImageService::CallFor(
+    const oci::ImageRef& ref,
+    const std::optional<RegistryCredentials>& credentials,
+    const CancelToken& cancel, absl::Status& helper_error) const {
+  registry::CallOptions call;
+  call.cancel = cancel;
+  if (credentials.has_value()) {
+    call.credentials =
+        registry::Credentials{.username = credentials->username,
+                              .password = credentials->password,
+                              .identity_token = credentials->identity_token};
+    return call;
+  }
+  if (options_.docker_config_path.empty()) return call;
+  CK_ASSIGN_OR_RETURN(
+      const registry::DockerConfig config,
+      registry::DockerConfig::Load(options_.docker_config_path));
+  call.http_headers = config.http_headers();
+  auto found = config.Lookup(ref.domain(), cancel);
+  if (found.ok()) {
+    call.credentials = *std::move(found);
+  } else if (GetReason(found.status()) == Reason::kCredentialHelperFailed) {
+    helper_error = found.status();
+  } else {
+    return found.status();
+  }
+  return call;
+}
+
 absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
                                              const PullOptions& options) {
   CK_ASSIGN_OR_RETURN(const oci::ImageRef ref, oci::ImageRef::Parse(reference));
-  registry::CallOptions call;
   absl::Status helper_error;
-  if (options.credentials.has_value()) {
-    call.credentials = registry::Credentials{
-        .username = options.credentials->username,
-        .password = options.credentials->password,
-        .identity_token = options.credentials->identity_token};
-  } else if (!options_.docker_config_path.empty()) {
-    CK_ASSIGN_OR_RETURN(
-        const registry::DockerConfig config,
-        registry::DockerConfig::Load(options_.docker_config_path));
-    call.http_headers = config.http_headers();
-    auto found = config.Lookup(ref.domain(), options.cancel);
-    if (found.ok()) {
-      call.credentials = *std::move(found);
-    } else if (GetReason(found.status()) == Reason::kCredentialHelperFailed) {
-      // A helper that is missing must not bar the way to public images.
-      helper_error = found.status();
-    } else {
-      return found.status();
-    }
-  }
+  CK_ASSIGN_OR_RETURN(
+      registry::CallOptions call,
+      CallFor(ref, options.credentials, options.cancel, helper_error));
   Puller puller(store_, &client_, options_.writer, ref, std::move(call),
                 options);
   const absl::StatusOr<std::string> id = puller.Run();
@@ -107,35 +118,50 @@ absl::StatusOr<ImageInfo> ImageService::Pull(absl::string_view reference,
   return InspectImage(*store_, *id);
 }
 
+absl::StatusOr<std::vector<std::string>> ImageService::ListTags(
+    absl::string_view repository, const TagListOptions& options) {
+  CK_ASSIGN_OR_RETURN(const oci::ImageRef ref,
+                      oci::ImageRef::Parse(repository));
+  absl::Status helper_error;
+  CK_ASSIGN_OR_RETURN(
+      const registry::CallOptions call,
+      CallFor(ref, options.credentials, options.cancel, helper_error));
+  absl::StatusOr<std::vector<std::string>> tags = client_.ListTags(ref, call);
+  if (GetReason(tags.status()) == Reason::kUnauthorized && !helper_error.ok()) {
+    return FirstError(tags.status(), helper_error);
+  }
+  return tags;
+}
+
 absl::StatusOr<std::vector<std::string>> ImageService::Load(
-    const std::string& path, const CancelToken& cancel) {
+    const std::string& path, const ImageLoadOptions& options) {
   CK_ASSIGN_OR_RETURN(const UniqueFd fd, sys::OpenAt(AT_FDCWD, path, O_RDONLY),
                       "load");
   struct stat info;
   if (fstat(fd.get(), &info) != 0) {
     return SyscallError(errno, "image.load", "fstat", path);
   }
-  if (!S_ISDIR(info.st_mode)) return LoadFd(fd.get(), cancel);
+  if (!S_ISDIR(info.st_mode)) return LoadFd(fd.get(), options);
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
-                      OpenDirArchive(path, cancel), "load");
+                      OpenDirArchive(path, options.cancel), "load");
   absl::StatusOr<std::vector<std::string>> loaded =
-      LoadImages(*store_, *archive, options_.writer, cancel);
+      LoadImages(*store_, *archive, options_.writer, options);
   CK_RETURN_IF_ERROR(loaded.status()) << "load";
   return loaded;
 }
 
 absl::StatusOr<std::vector<std::string>> ImageService::LoadFd(
-    int fd, const CancelToken& cancel) {
+    int fd, const ImageLoadOptions& options) {
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
-                      OpenTarArchive(*store_, fd, cancel), "load");
+                      OpenTarArchive(*store_, fd, options.cancel), "load");
   absl::StatusOr<std::vector<std::string>> loaded =
-      LoadImages(*store_, *archive, options_.writer, cancel);
+      LoadImages(*store_, *archive, options_.writer, options);
   CK_RETURN_IF_ERROR(loaded.status()) << "load";
   return loaded;
 }
 
 absl::StatusOr<std::string> ImageService::Import(
-    int fd, const ImageImportOptions& options, const CancelToken& cancel) {
+    int fd, const ImageImportOptions& options) {
   NewImage image;
   if (!options.reference.empty()) {
     CK_ASSIGN_OR_RETURN(const oci::ImageRef ref,
@@ -164,9 +190,10 @@ absl::StatusOr<std::string> ImageService::Import(
     CK_RETURN_IF_ERROR(ApplyChange(change, config.config));
   }
   CK_ASSIGN_OR_RETURN(store::Lease lease, store_->NewLease());
-  CK_ASSIGN_OR_RETURN(const store::LayerRecord layer,
-                      UnpackFrom(*store_, lease, fd, options_.writer, cancel),
-                      "import");
+  CK_ASSIGN_OR_RETURN(
+      const store::LayerRecord layer,
+      UnpackFrom(*store_, lease, fd, options_.writer, options.cancel),
+      "import");
   CK_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(layer.diff_id()));
   config.architecture = platform.architecture;
   config.os = platform.os;

@@ -2,6 +2,7 @@
 #ifndef CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
 #define CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "containerkit/image.h"
 #include "lib/oci/image_config.h"
+#include "lib/oci/reference.h"
 #include "lib/registry/client.h"
 #include "lib/registry/options.h"
 #include "lib/store/layer_writer.h"
@@ -50,13 +52,14 @@ class ImageService {
 
   absl::StatusOr<ImageInfo> Pull(absl::string_view reference,
                                  const PullOptions& options);
-  absl::StatusOr<std::vector<std::string>> Load(const std::string& path,
-                                                const CancelToken& cancel);
-  absl::StatusOr<std::vector<std::string>> LoadFd(int fd,
-                                                  const CancelToken& cancel);
+  absl::StatusOr<std::vector<std::string>> ListTags(
+      absl::string_view repository, const TagListOptions& options);
+  absl::StatusOr<std::vector<std::string>> Load(
+      const std::string& path, const ImageLoadOptions& options);
+  absl::StatusOr<std::vector<std::string>> LoadFd(
+      int fd, const ImageLoadOptions& options);
   // Errors besides: INVALID_ARGUMENT / kInvalidArgument for a change.
-  absl::StatusOr<std::string> Import(int fd, const ImageImportOptions& options,
-                                     const CancelToken& cancel = {});
+  absl::StatusOr<std::string> Import(int fd, const ImageImportOptions& options);
 
   absl::StatusOr<std::vector<ImageSummary>> List(
       const ImageListOptions& options) const;
@@ -75,6 +78,13 @@ class ImageService {
   absl::StatusOr<ResolvedImage> Resolve(absl::string_view name) const;
 
  private:
+  // What a call tells the registry client. `helper_error`: why a credential
+  // helper said nothing, which must not bar the way to public images.
+  absl::StatusOr<registry::CallOptions> CallFor(
+      const oci::ImageRef& ref,
+      const std::optional<RegistryCredentials>& credentials,
+      const CancelToken& cancel, absl::Status& helper_error) const;
+
   store::Store* const store_;
   const ImageServiceOptions options_;
   registry::Client client_;

@@ -20,6 +20,7 @@
 #include "lib/image/image_service.h"
 #include "lib/image/testing/image_maker.h"
 #include "lib/oci/media_type.h"
+#include "lib/oci/platform.h"
 #include "lib/store/store_test_util.h"
 #include "lib/sys/file_util.h"
 #include "lib/testing/matchers.h"
@@ -58,9 +59,10 @@ class LoadTest : public store::StoreTest {
     lseek(fd.get(), 0, SEEK_SET);
     return fd;
   }
-  absl::StatusOr<std::vector<std::string>> LoadBytes(absl::string_view bytes) {
+  absl::StatusOr<std::vector<std::string>> LoadBytes(
+      absl::string_view bytes, const ImageLoadOptions& options = {}) {
     const UniqueFd fd = File(bytes);
-    return service_->LoadFd(fd.get(), CancelToken());
+    return service_->LoadFd(fd.get(), options);
   }
   absl::StatusOr<std::vector<std::string>> LoadMembers(
       const std::vector<TarMember>& members) {
@@ -110,7 +112,7 @@ TEST_F(LoadTest, LoadsFromAPipe) {
     const UniqueFd out(fds[1]);
     EXPECT_THAT(sys::WriteAll(out.get(), tar), IsOk());
   });
-  EXPECT_THAT(*service_->LoadFd(in.get(), CancelToken()), ElementsAre("a:1"));
+  EXPECT_THAT(*service_->LoadFd(in.get(), {}), ElementsAre("a:1"));
   writer.join();
   EXPECT_THAT(List("tmp"), IsEmpty());
 }
@@ -127,15 +129,15 @@ TEST_F(LoadTest, LoadsAnOciLayoutDirectory) {
     const UniqueFd fd(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     ASSERT_THAT(sys::WriteAll(fd.get(), member.content), IsOk());
   }
-  EXPECT_THAT(*service_->Load(dir, CancelToken()), ElementsAre("a:1"));
-  EXPECT_THAT(service_->Load(absl::StrCat(dir, "/none"), CancelToken()),
+  EXPECT_THAT(*service_->Load(dir, {}), ElementsAre("a:1"));
+  EXPECT_THAT(service_->Load(absl::StrCat(dir, "/none"), {}),
               StatusIs(absl::StatusCode::kNotFound, Reason::kSystemCall));
   // A pipe or a link in the place of a blob.
   const std::string index = absl::StrCat(dir, "/index.json");
   ASSERT_EQ(unlink(index.c_str()), 0);
   ASSERT_EQ(mkfifo(index.c_str(), 0600), 0);
   EXPECT_THAT(
-      service_->Load(dir, CancelToken()),
+      service_->Load(dir, {}),
       StatusIs(absl::StatusCode::kInvalidArgument, Reason::kArchiveCorrupt));
 }
 
@@ -273,7 +275,31 @@ TEST_F(LoadTest, RefusesTruncatedArchives) {
   EXPECT_FALSE(LoadBytes(tar.substr(0, 700)).ok());
   EXPECT_THAT(LoadBytes(gzip.substr(0, gzip.size() / 2)),
               StatusIs(absl::StatusCode::kDataLoss, Reason::kArchiveCorrupt));
-  EXPECT_FALSE(LoadBytes("garbage that is no archive at all").ok());
+  ExpectNothingVisible();
+}
+
+TEST_F(LoadTest, LoadsOnlyThePlatformThatWasAskedFor) {
+  const std::string tar = MakeTar(DockerArchiveMembers({{"a:1", a_}}));
+  EXPECT_THAT(LoadBytes(tar, {.platform = "linux/s390x", .cancel = {}}),
+              StatusIs(absl::StatusCode::kNotFound, Reason::kPlatformNotFound));
+  EXPECT_THAT(
+      LoadBytes(tar, {.platform = "no such thing", .cancel = {}}),
+      StatusIs(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument));
+  ExpectNothingVisible();
+  CK_ASSERT_OK_AND_ASSIGN(
+      const std::vector<std::string> loaded,
+      LoadBytes(tar,
+                {.platform = oci::HostPlatform().ToString(), .cancel = {}}));
+  EXPECT_THAT(loaded, ElementsAre("a:1"));
+}
+
+TEST_F(LoadTest, RefusesFilesThatAreNoArchive) {
+  for (const std::string& bytes :
+       {std::string("garbage that is no archive at all"),
+        std::string(4096, 'x'), Gzip("text"), Gzip(std::string(4096, 'x'))}) {
+    EXPECT_THAT(LoadBytes(bytes), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           Reason::kArchiveCorrupt));
+  }
   ExpectNothingVisible();
 }
 

@@ -109,11 +109,14 @@ class Loader {
  public:
   Loader(store::Store& store, ImageArchive& archive,
          const store::LayerWriterOptions& writer_options,
-         const CancelToken& cancel)
+         const CancelToken& cancel,
+         const std::optional<oci::Platform>& platform)
       : store_(store),
         archive_(archive),
         writer_options_(writer_options),
-        cancel_(cancel) {}
+        cancel_(cancel),
+        only_(platform),
+        platform_(platform.value_or(oci::HostPlatform())) {}
 
   absl::StatusOr<std::vector<std::string>> Run() {
     CK_ASSIGN_OR_RETURN(store::Lease lease, store_.NewLease());
@@ -126,6 +129,11 @@ class Loader {
           Reason::kArchiveCorrupt, kLoad,
           "neither a docker-archive (manifest.json) nor an OCI layout "
           "(index.json)");
+    }
+    if (only_.has_value() && images_.empty()) {
+      return NotFound(
+          Reason::kPlatformNotFound, kLoad,
+          absl::StrCat("the archive has no image for ", only_->ToString()));
     }
     std::set<std::string> members;
     for (const auto& [name, layer] : wanted_) members.insert(name);
@@ -146,6 +154,16 @@ class Loader {
   }
 
  private:
+  bool IsWanted(const oci::ImageConfig& config) const {
+    return !only_.has_value() ||
+           oci::MatchPlatform(*only_, {.os = config.os,
+                                       .architecture = config.architecture,
+                                       .variant = config.variant,
+                                       .os_version = "",
+                                       .os_features = {}})
+               .has_value();
+  }
+
   // Notes that a layer has to be unpacked, unless it is there.
   absl::Status Want(store::Lease& lease, const std::string& member,
                     const Digest& diff_id, const Digest& blob_digest) {
@@ -191,6 +209,7 @@ class Loader {
         archive_.Read(config_member, oci::kMaxImageConfigBytes));
     NewImage image;
     CK_ASSIGN_OR_RETURN(image.config, oci::ParseImageConfig(bytes));
+    if (!IsWanted(image.config)) return absl::OkStatus();
     CK_RETURN_IF_ERROR(CheckConfig(image.config, layers.size()));
     image.config_digest = Sha256::Of(bytes);
     image.config_media_type = oci::kDockerConfig;
@@ -218,13 +237,14 @@ class Loader {
     if (index.manifests.size() > kMaxImages) return TooMany();
     // Entries of which one fits this machine and the others do not are the
     // platforms of one image.
-    const bool one_fits = oci::SelectPlatform(index, oci::HostPlatform()).ok();
+    const bool one_fits = oci::SelectPlatform(index, platform_).ok();
     for (const oci::Descriptor& entry : index.manifests) {
       if (entry.annotations.contains("vnd.docker.reference.type")) continue;
-      const bool other =
-          entry.platform.has_value() &&
-          !oci::MatchPlatform(oci::HostPlatform(), *entry.platform);
-      if (other && (one_fits || entry.platform->os == "unknown")) continue;
+      const bool other = entry.platform.has_value() &&
+                         !oci::MatchPlatform(platform_, *entry.platform);
+      if (other &&
+          (only_.has_value() || one_fits || entry.platform->os == "unknown"))
+        continue;
       CK_RETURN_IF_ERROR(AddLayoutEntry(lease, entry));
     }
     return absl::OkStatus();
@@ -262,8 +282,7 @@ class Loader {
                           oci::ParseManifest(bytes, at.media_type));
       CK_RETURN_IF_ERROR(PutBlob(lease, bytes, at.digest));
       if (const auto* index = std::get_if<oci::Index>(&document)) {
-        CK_ASSIGN_OR_RETURN(at,
-                            oci::SelectPlatform(*index, oci::HostPlatform()));
+        CK_ASSIGN_OR_RETURN(at, oci::SelectPlatform(*index, platform_));
         continue;
       }
       return AddLayoutImage(lease, entry, at,
@@ -281,6 +300,7 @@ class Loader {
                         ReadBlob(manifest.config, oci::kMaxImageConfigBytes));
     NewImage image;
     CK_ASSIGN_OR_RETURN(image.config, oci::ParseImageConfig(bytes));
+    if (!IsWanted(image.config)) return absl::OkStatus();
     CK_RETURN_IF_ERROR(CheckConfig(image.config, manifest.layers.size()));
     image.config_digest = manifest.config.digest;
     image.config_media_type = manifest.config.media_type;
@@ -332,6 +352,9 @@ class Loader {
   ImageArchive& archive_;
   const store::LayerWriterOptions& writer_options_;
   const CancelToken& cancel_;
+  // What was asked for; what one of several platforms is chosen by.
+  const std::optional<oci::Platform> only_;
+  const oci::Platform platform_;
   std::map<std::string, WantedLayer> wanted_;
   std::vector<NewImage> images_;
 };
@@ -341,8 +364,12 @@ class Loader {
 absl::StatusOr<std::vector<std::string>> LoadImages(
     store::Store& store, ImageArchive& archive,
     const store::LayerWriterOptions& writer_options,
-    const CancelToken& cancel) {
-  return Loader(store, archive, writer_options, cancel).Run();
+    const ImageLoadOptions& options) {
+  std::optional<oci::Platform> platform;
+  if (!options.platform.empty()) {
+    CK_ASSIGN_OR_RETURN(platform, oci::ParsePlatform(options.platform));
+  }
+  return Loader(store, archive, writer_options, options.cancel, platform).Run();
 }
 
 }  // namespace containerkit::image

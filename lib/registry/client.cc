@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
@@ -12,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "lib/base/cancel.h"
+#include "lib/base/json.h"
 #include "lib/base/status.h"
 #include "lib/oci/media_type.h"
 
@@ -20,6 +22,9 @@ namespace {
 
 constexpr char kFetchManifest[] = "registry.fetch_manifest";
 constexpr char kFetchBlob[] = "registry.fetch_blob";
+constexpr char kListTags[] = "registry.list_tags";
+constexpr size_t kMaxTagListBytes = 4 << 20;
+constexpr int kMostTagPages = 100;
 constexpr absl::Duration kMirrorRest = absl::Seconds(30);
 // So much progress makes former failures forgotten.
 constexpr uint64_t kProgressBytes = 1 << 20;
@@ -53,6 +58,35 @@ absl::Status WrongSize(const oci::Descriptor& blob, absl::string_view what) {
                     .operation = kFetchBlob,
                     .object_kind = "blob",
                     .object_id = blob.digest.str()});
+}
+
+// Adds the tags of one page.
+absl::Status AppendTags(absl::string_view body,
+                        std::vector<std::string>& tags) {
+  const absl::StatusOr<JsonDocument> doc = JsonDocument::Parse(body, kListTags);
+  std::vector<std::string> page;
+  if (doc.ok()) page = doc->root().Get("tags").Strings();
+  const absl::Status status = doc.ok() ? doc->status() : doc.status();
+  if (!status.ok()) {
+    return MakeError(
+        absl::StatusCode::kUnavailable,
+        absl::StrCat("the answer is no list of tags: ", status.message()),
+        {.reason = Reason::kRegistryError, .operation = kListTags});
+  }
+  tags.insert(tags.end(), page.begin(), page.end());
+  return absl::OkStatus();
+}
+
+// The query of <...?query>; rel="next". Only that: a registry cannot send us
+// elsewhere. Empty: this was the last page.
+std::string NextPage(absl::string_view link) {
+  const size_t end = link.find('>');
+  const size_t start = link.substr(0, end).find('?');
+  if (end == absl::string_view::npos || start == absl::string_view::npos ||
+      !absl::StrContains(link.substr(end), "next")) {
+    return "";
+  }
+  return std::string(link.substr(start + 1, end - start - 1));
 }
 
 // "bytes 5-9/10": the 5.
@@ -259,6 +293,32 @@ absl::StatusOr<FetchedManifest> Client::FetchManifest(const oci::ImageRef& ref,
   };
   CK_RETURN_IF_ERROR(ForEachEndpoint(ref, call, fetch));
   return manifest;
+}
+
+absl::StatusOr<std::vector<std::string>> Client::ListTags(
+    const oci::ImageRef& ref, const CallOptions& call) {
+  std::vector<std::string> tags;
+  const auto fetch = [&](const Endpoint& endpoint) -> absl::Status {
+    tags.clear();
+    std::string query = "n=1000";
+    for (int page = 0; page < kMostTagPages; ++page) {
+      RegistryRequest request;
+      request.path = absl::StrCat(ref.path(), "/tags/list?", query);
+      request.scope = PullScope(ref);
+      request.max_body_bytes = kMaxTagListBytes;
+      CK_ASSIGN_OR_RETURN(const HttpResponse response,
+                          transport_.SendWithRetry(endpoint, request, call));
+      CK_RETURN_IF_ERROR(AppendTags(response.body, tags));
+      query = NextPage(response.Header("link"));
+      if (query.empty()) return absl::OkStatus();
+    }
+    return MakeError(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("more than ", kMostTagPages, " pages of tags"),
+        {.reason = Reason::kLimitExceeded, .operation = kListTags});
+  };
+  CK_RETURN_IF_ERROR(ForEachEndpoint(ref, call, fetch));
+  return tags;
 }
 
 absl::StatusOr<std::string> Client::FetchBlob(const oci::ImageRef& ref,

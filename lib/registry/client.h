@@ -63,6 +63,15 @@ class Client {
   absl::StatusOr<FetchedManifest> FetchManifest(const oci::ImageRef& ref,
                                                 const CallOptions& call = {});
 
+  // The tags of the reference's repository, in the registry's order.
+  //
+  // Trust: they come from a registry: at most 100 pages of 4 MiB; whether they
+  // are tags at all, the caller has to see.
+  // Errors: as Resolve(); UNAVAILABLE / kRegistryError for an answer that is
+  //         no list; RESOURCE_EXHAUSTED / kLimitExceeded.
+  absl::StatusOr<std::vector<std::string>> ListTags(
+      const oci::ImageRef& ref, const CallOptions& call = {});
+
   // A small blob (a config), whole and verified.
   //
   // Errors: as FetchManifest(); NOT_FOUND / kBlobNotFound; DATA_LOSS /

@@ -26,6 +26,7 @@ namespace {
 
 using ::containerkit::testing::IsOk;
 using ::containerkit::testing::StatusIs;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::HttpServer;
 using testing::ServerRequest;
@@ -448,6 +449,53 @@ TEST_F(ClientTest, MirrorsAreTriedFirstAndPassedOverWhenDown) {
   EXPECT_THAT(client.FetchManifest(Ref(), call), IsOk());
   EXPECT_EQ(mirror.requests().size(), 2);
   EXPECT_EQ(Requests().size(), 1);
+}
+
+TEST_F(ClientTest, TagsComeInPages) {
+  handler_ = [&](const ServerRequest& request) {
+    if (absl::StrContains(request.target, "last=b")) {
+      return ServerResponse{.body = R"({"name":"x","tags":["c"]})"};
+    }
+    return ServerResponse{
+        .headers = {{"Link",
+                     "<http://elsewhere.example/v2/y/tags/list?last=b&"
+                     "n=2>; rel=\"next\""}},
+        .body = R"({"name":"x","tags":["a","b"]})"};
+  };
+  Client client(options_);
+  CK_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> tags,
+                          client.ListTags(Ref()));
+  EXPECT_THAT(tags, ElementsAre("a", "b", "c"));
+  ASSERT_EQ(Requests().size(), 2);
+  EXPECT_EQ(Requests()[1].target,
+            absl::StrCat("/v2/", Ref().path(), "/tags/list?last=b&n=2"));
+}
+
+TEST_F(ClientTest, BadTagListsAreErrors) {
+  std::string body = R"({"tags":null})";
+  std::string link;
+  int status = 200;
+  handler_ = [&](const ServerRequest&) {
+    ServerResponse response{.status = status, .body = body};
+    if (!link.empty()) response.headers = {{"Link", link}};
+    return response;
+  };
+  Client client(options_);
+  EXPECT_THAT(*client.ListTags(Ref()), ElementsAre());
+  for (const char* bad : {"", "[]x", R"({"tags":"a"})", R"({"tags":[1]})"}) {
+    body = bad;
+    EXPECT_THAT(client.ListTags(Ref()), StatusIs(absl::StatusCode::kUnavailable,
+                                                 Reason::kRegistryError))
+        << bad;
+  }
+  body = "{}";
+  link = "<?last=again>; rel=next";
+  EXPECT_THAT(
+      client.ListTags(Ref()),
+      StatusIs(absl::StatusCode::kResourceExhausted, Reason::kLimitExceeded));
+  status = 404;
+  EXPECT_THAT(client.ListTags(Ref()),
+              StatusIs(absl::StatusCode::kNotFound, Reason::kImageNotFound));
 }
 
 TEST_F(ClientTest, ForeignLayersComeFromHttpsUrlsOnly) {
