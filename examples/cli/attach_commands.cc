@@ -195,6 +195,19 @@ absl::Status FinishExec(const Arguments& arguments, ExecArguments& options) {
   return absl::OkStatus();
 }
 
+// docker's exit code of an exec that could not start: 126, unless there was
+// nothing to start it in.
+int ExecFailureCode(const absl::Status& status) {
+  switch (GetReason(status)) {
+    case Reason::kContainerNotFound:
+    case Reason::kContainerPaused:
+    case Reason::kNotRunning:
+      return kExitFailure;
+    default:
+      return kExitNotExecutable;
+  }
+}
+
 absl::StatusOr<int> Exec(Context& context, ExecArguments& options,
                          const Arguments& arguments) {
   CLI_RETURN_IF_ERROR(FinishExec(arguments, options));
@@ -213,7 +226,7 @@ absl::StatusOr<int> Exec(Context& context, ExecArguments& options,
   absl::StatusOr<Session> session = container.Exec(config);
   if (!session.ok()) {
     context.PrintError(session.status());
-    return FailureExitCode(session.status(), kExitFailure);
+    return FailureExitCode(session.status(), ExecFailureCode(session.status()));
   }
   if (!streams.has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,

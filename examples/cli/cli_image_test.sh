@@ -36,6 +36,9 @@ ck rmi from/stdin:tag
 expect_match 'Untagged: from/stdin:tag*'
 ck load -i /dev/null
 expect_code 1
+ck load -i "$CK"
+expect_code 1
+expect_err_match '*no tar archive*'
 
 # --- load ---
 make_layout
@@ -49,6 +52,13 @@ tar -C "$layout" -cf "$WORK/layout.tar" .
 ck rmi loaded:1
 timeout 30 "$CK" load <"$WORK/layout.tar" >"$WORK/out"
 expect grep -q 'Loaded image' "$WORK/out"
+
+ck rmi loaded:1
+ck load -i "$WORK/layout.tar" --platform linux/s390x
+expect_code 1
+expect_err_match '*no image for linux/s390x*'
+ck load -i "$WORK/layout.tar" --platform "linux/$(ck_arch)"
+expect_out "Loaded image: loaded:1"
 
 # --- cp ---
 mkdir -p "$WORK/src/sub" "$WORK/dst"

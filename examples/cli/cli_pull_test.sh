@@ -49,12 +49,27 @@ ck rmi "$name:1"
 ck run -q --rm --pull always "$name:1" echo again
 expect_out again
 expect_err ""
+skopeo copy -q --dest-tls-verify=false "oci:$WORK/layout:loaded:1" \
+  "docker://$name:2" || fail "skopeo copy"
+ck pull -a "$name"
+expect_code 0
+expect_match "*1: Pulling from $name*$name"
+expect_match "*2: Pulling from $name*$name"
+ck pull -qa "$name"
+expect_out "$name"
+ck pull -a "$name:1"
+expect_code 1
+expect_err "ck: tag can't be used with --all-tags/-a"
+ck images --format '{{.Tag}}' "$name"
+expect [ "$(sort "$WORK/out" | tr '\n' ' ')" = "1 2 " ]
+ck rmi "$name:2"
 ck pull "$name:no-such-tag"
 expect_code 1
 ck run --rm "$name:no-such-tag"
 expect_code 125
 ck pull 'Not A Reference'
 expect_code 1
+expect_out ""
 
 # On a terminal: one line a layer, redrawn in place.
 ck rmi "$name:1"

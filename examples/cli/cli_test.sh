@@ -61,6 +61,18 @@ expect [ "$(wc -c <"$WORK/cid")" = 64 ]
 ck run --rm --cidfile "$WORK/cid" bb true
 expect_code 125
 
+# --- dry run: the plan, and nothing else ---
+ck run --dry-run --name planned -v "$WORK/absent:/mnt" -m 32m bb echo hello
+expect_code 0
+expect_match '*Clone *Bind source='"$WORK"'/absent target=/mnt*Exec argv=*echo*'
+ck create --dry-run bb
+expect_match '*Exec argv=*/bin/sh*'
+ck run --dry-run no-such-image true
+expect_code 125
+expect [ ! -e "$WORK/absent" ]
+ck ps -aq
+expect_out ""
+
 # --- the life of a container ---
 ck run -d --name life -l tier=front bb sleep 1000
 expect_code 0
@@ -80,6 +92,10 @@ ck exec life sh -c 'exit 3'
 expect_code 3
 ck exec life no-such-command
 expect_code 127
+ck exec -u no-such-user life true
+expect_code 126
+ck exec -w /no/such life true
+expect_code 126
 ck exec -u user -w /tmp -e X=y life sh -c 'id -u; echo $X; ls'
 expect_out $'1000\ny\nplain'
 printf abc | timeout 30 "$CK" exec -i life cat >"$WORK/out"
@@ -93,6 +109,10 @@ ck ps --format '{{.State}}'
 expect_out paused
 ck exec life true
 expect_code 1
+ck exec no-such-container true
+expect_code 1
+ck stats --no-stream --format json life
+expect_match '{*"Name":"life"*"PIDs":"1"*}'
 ck unpause life
 ck update --pids-limit 50 life
 expect_out life
@@ -141,6 +161,9 @@ expect_out $'one\nthree'
 expect_err two
 ck logs --tail 1 logged
 expect_out three
+ck logs --details logged
+expect_out $' one\n three'
+expect_err " two"
 ck logs -t logged
 expect_match '20??-??-??T??:??:??.*Z one*'
 ck attach logged

@@ -35,8 +35,8 @@ make_image() {
 # The root file system as an OCI layout, "loaded:1", that prints "loaded".
 make_layout() {
   local layout=$WORK/layout layer size config config_size manifest
-  local manifest_size arch=amd64 oci=application/vnd.oci.image
-  [ "$(uname -m)" = aarch64 ] && arch=arm64
+  local manifest_size arch oci=application/vnd.oci.image
+  arch=$(ck_arch)
   mkdir -p "$layout/blobs/sha256"
   cp "$WORK/rootfs.tar" "$WORK/blob"
   size=$(stat -c %s "$WORK/blob")
@@ -52,6 +52,11 @@ make_layout() {
   printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"loaded:1"}}]}' \
     $oci "$manifest" "$manifest_size" >"$layout/index.json"
   echo '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
+}
+
+# This machine's architecture, as images name it.
+ck_arch() {
+  [ "$(uname -m)" = aarch64 ] && echo arm64 || echo amd64
 }
 
 # store_blob LAYOUT: moves $WORK/blob to its digest, which is printed.

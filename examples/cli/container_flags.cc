@@ -162,6 +162,7 @@ constexpr Flag kCommon[] = {
     {"dns-option", '\0', "list", "Set DNS options", Set<kConfig, kNames, &N::options>},
     {"dns-search", '\0', "list", "Set custom DNS search domains", Set<kConfig, kNames, &N::search>},
     {"domainname", '\0', "string", "Container NIS domain name", Set<kConfig, &C::domainname>},
+    {"dry-run", '\0', "", "Print what would be done to start the container, and create nothing", Set<&O::dry_run>},
     {"entrypoint", '\0', "string", "Overwrite the default ENTRYPOINT of the image", Set<&O::entrypoint>},
     {"env", 'e', "list", "Set environment variables", Append<ParseEnv, &O::env>},
     {"env-file", '\0', "list", "Read in a file of environment variables", Set<&O::env_files>},

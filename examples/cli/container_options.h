@@ -21,6 +21,7 @@ struct ContainerOptions {
   // Flags that are not yet, or not only, part of the config.
   bool interactive = false;
   bool detach = false;
+  bool dry_run = false;
   bool sig_proxy = true;
   bool quiet = false;
   std::string detach_keys;

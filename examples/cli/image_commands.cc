@@ -32,16 +32,14 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 struct PullArguments {
+  bool all_tags = false;
   bool quiet = false;
   std::string platform;
 };
 
-absl::Status Unavailable(void*, absl::string_view) {
-  return absl::InvalidArgumentError("not available in this version of ck");
-}
-
 constexpr Flag kPullFlags[] = {
-    {"all-tags", 'a', "", "", Unavailable},
+    {"all-tags", 'a', "", "Download all tagged images in the repository",
+     Set<&PullArguments::all_tags>},
     {"disable-content-trust", '\0', "", "", IgnoreFlag},
     {"platform", '\0', "string",
      "Set platform if server is multi-platform capable",
@@ -49,9 +47,32 @@ constexpr Flag kPullFlags[] = {
     {"quiet", 'q', "", "Suppress verbose output", Set<&PullArguments::quiet>},
 };
 
+// Each tag of the repository, one after the other.
+absl::StatusOr<int> PullAllTags(const Engine& engine,
+                                const PullArguments& options,
+                                const std::string& name) {
+  const ReferenceParts parts = SplitReference(name);
+  if (parts.tag_given || !parts.digest.empty()) {
+    return absl::InvalidArgumentError("tag can't be used with --all-tags/-a");
+  }
+  CLI_ASSIGN_OR_RETURN(const std::vector<std::string> tags,
+                       engine.images().ListTags(parts.repository));
+  for (const std::string& tag : tags) {
+    CLI_RETURN_IF_ERROR(
+        PullWithProgress(engine,
+                         {.reference = absl::StrCat(parts.repository, ":", tag),
+                          .platform = options.platform,
+                          .quiet = options.quiet})
+            .status());
+  }
+  Print(absl::StrCat(FullRepository(parts.repository), "\n"));
+  return 0;
+}
+
 absl::StatusOr<int> Pull(Context& context, PullArguments& options,
                          const Arguments& arguments) {
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
+  if (options.all_tags) return PullAllTags(engine, options, arguments[0]);
   CLI_RETURN_IF_ERROR(PullWithProgress(engine, {.reference = arguments[0],
                                                 .platform = options.platform,
                                                 .quiet = options.quiet})
@@ -168,13 +189,15 @@ absl::StatusOr<int> Tag(Context& context, NoOptions&,
 
 struct LoadArguments {
   std::string input;
+  std::string platform;
   bool quiet = false;
 };
 
 constexpr Flag kLoadFlags[] = {
     {"input", 'i', "string", "Read from tar archive file, instead of STDIN",
      Set<&LoadArguments::input>},
-    {"platform", '\0', "string", "", Unavailable},
+    {"platform", '\0', "string", "Load only the given platform",
+     Set<&LoadArguments::platform>},
     {"quiet", 'q', "", "Suppress the load output", Set<&LoadArguments::quiet>},
 };
 
@@ -185,10 +208,11 @@ absl::StatusOr<int> Load(Context& context, LoadArguments& options,
         "requested load from stdin, but stdin is empty");
   }
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
+  const ImageLoadOptions load = {.platform = options.platform, .cancel = {}};
   CLI_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                        options.input.empty()
-                           ? engine.images().LoadFd(STDIN_FILENO)
-                           : engine.images().Load(options.input));
+                           ? engine.images().LoadFd(STDIN_FILENO, load)
+                           : engine.images().Load(options.input, load));
   for (const std::string& name : names) {
     const bool is_id = absl::StartsWith(name, "sha256:");
     Print(absl::StrCat(

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "containerkit/status.h"
 #include "examples/cli/image_name.h"
 #include "examples/cli/output.h"
 #include "examples/cli/pull_progress.h"
@@ -37,21 +38,24 @@ absl::StatusOr<ImageInfo> PullWithProgress(const Engine& engine,
                                            const PullRequest& request) {
   const ReferenceParts parts = SplitReference(request.reference);
   const std::string full = FullRepository(parts.repository);
+  const bool by_digest = !parts.digest.empty();
+  const std::string name =
+      by_digest ? absl::StrCat(parts.repository, "@", parts.digest)
+                : absl::StrCat(parts.repository, ":", parts.tag);
+  const auto before = engine.images().Inspect(name);
+  // Nothing is said of a pull that cannot be.
+  if (GetReason(before.status()) == Reason::kInvalidReference) {
+    return before.status();
+  }
   const auto say = [&](absl::string_view text) {
     if (!request.quiet) WriteAll(request.fd, text).IgnoreError();
   };
   if (!parts.tag_given && parts.digest.empty()) {
     say("Using default tag: latest\n");
   }
-  const bool by_digest = !parts.digest.empty();
   const absl::string_view path = absl::StripPrefix(full, "docker.io/");
   say(absl::StrCat(by_digest ? full + "@" + parts.digest : parts.tag,
                    ": Pulling from ", Printable(path), "\n"));
-
-  const std::string name =
-      by_digest ? absl::StrCat(parts.repository, "@", parts.digest)
-                : absl::StrCat(parts.repository, ":", parts.tag);
-  const auto before = engine.images().Inspect(name);
 
   // A terminal that does not say how wide it is has 80 columns.
   constexpr int kColumns = 80;

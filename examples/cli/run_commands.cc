@@ -125,6 +125,15 @@ absl::StatusOr<Container> CreateContainer(const Engine& engine,
   return container;
 }
 
+// --dry-run. An image that is not there is not pulled either.
+absl::StatusOr<int> PrintPlan(const Context& context,
+                              const ContainerOptions& options) {
+  CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
+  CLI_ASSIGN_OR_RETURN(const std::string plan, engine.DryRun(options.config));
+  Print(plan);
+  return 0;
+}
+
 int StartFailure(const Context& context, const absl::Status& status,
                  const ContainerOptions& options, Container& container) {
   context.PrintError(status);
@@ -169,6 +178,12 @@ absl::StatusOr<int> Run(Context& context, ContainerOptions& options,
       !status.ok()) {
     return UsageError(context, status, "run");
   }
+  if (options.dry_run) {
+    const absl::StatusOr<int> printed = PrintPlan(context, options);
+    if (printed.ok()) return *printed;
+    context.PrintError(printed.status());
+    return kExitUsage;
+  }
   std::optional<StreamSetup> streams;
   if (!options.detach) {
     absl::StatusOr<StreamSetup> setup =
@@ -206,6 +221,7 @@ absl::StatusOr<int> Create(Context& context, ContainerOptions& options,
       !status.ok()) {
     return UsageError(context, status, "create");
   }
+  if (options.dry_run) return PrintPlan(context, options);
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   CLI_ASSIGN_OR_RETURN(const Container container,
                        CreateContainer(engine, options));

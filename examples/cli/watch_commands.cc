@@ -84,9 +84,13 @@ absl::StatusOr<int> Logs(Context& context, LogArguments& options,
   CLI_RETURN_IF_ERROR(container.Logs(log, [&](const Output& output) {
     const bool is_error = output.stream == Output::Stream::kStderr;
     bool& start = at_start[is_error];
-    const std::string stamp = options.timestamps && start
-                                  ? absl::StrCat(LogTimestamp(output.time), " ")
-                                  : "";
+    std::string stamp;
+    if (options.timestamps && start) {
+      stamp = absl::StrCat(LogTimestamp(output.time), " ");
+    }
+    // docker puts the attributes of the log options `labels` and `env` and a
+    // blank here; without such options, which we do not have, the blank alone.
+    if (options.details && start) stamp += ' ';
     start = absl::EndsWith(output.data, "\n");
     return WriteAll(
                is_error ? STDERR_FILENO : STDOUT_FILENO,

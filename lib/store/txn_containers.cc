@@ -84,10 +84,10 @@ absl::Status Txn::CheckContainerRow(const ContainerRow& row) const {
   taken.BindText(1, row.name);
   CK_ASSIGN_OR_RETURN(const bool found, taken.Step());
   if (found && taken.Text(0) != row.id) {
-    return ContainerError(
-        absl::StatusCode::kAlreadyExists, Reason::kNameInUse,
-        absl::StrCat("container name ", row.name, " is in use by container "),
-        taken.Text(0));
+    return ContainerError(absl::StatusCode::kAlreadyExists, Reason::kNameInUse,
+                          absl::StrCat("container name ", row.name,
+                                       " is already in use by container "),
+                          taken.Text(0));
   }
   return absl::OkStatus();
 }
