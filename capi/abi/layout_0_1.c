@@ -263,19 +263,29 @@ FIELD(ck_image_pull_options, cancel, 64, 8);
 FIELD(ck_image_pull_options, parallel_layers, 72, 4);
 FIELD(ck_image_pull_options, reserved, 76, 4);
 
-SIZE(ck_image_load_options, 24);
+SIZE(ck_image_list_tags_options, 48);
+FIELD(ck_image_list_tags_options, struct_size, 0, 8);
+FIELD(ck_image_list_tags_options, username, 8, 8);
+FIELD(ck_image_list_tags_options, password, 16, 8);
+FIELD(ck_image_list_tags_options, identity_token, 24, 8);
+FIELD(ck_image_list_tags_options, cancel, 32, 8);
+FIELD(ck_image_list_tags_options, reserved, 40, 8);
+
+SIZE(ck_image_load_options, 32);
 FIELD(ck_image_load_options, struct_size, 0, 8);
 FIELD(ck_image_load_options, cancel, 8, 8);
-FIELD(ck_image_load_options, reserved, 16, 8);
+FIELD(ck_image_load_options, platform, 16, 8);
+FIELD(ck_image_load_options, reserved, 24, 8);
 
-SIZE(ck_image_import_options, 56);
+SIZE(ck_image_import_options, 64);
 FIELD(ck_image_import_options, struct_size, 0, 8);
 FIELD(ck_image_import_options, reference, 8, 8);
 FIELD(ck_image_import_options, message, 16, 8);
 FIELD(ck_image_import_options, changes, 24, 8);
 FIELD(ck_image_import_options, changes_count, 32, 8);
 FIELD(ck_image_import_options, platform, 40, 8);
-FIELD(ck_image_import_options, reserved, 48, 8);
+FIELD(ck_image_import_options, cancel, 48, 8);
+FIELD(ck_image_import_options, reserved, 56, 8);
 
 SIZE(ck_image_list_query_options, 24);
 FIELD(ck_image_list_query_options, struct_size, 0, 8);

@@ -187,6 +187,11 @@ const char* ck_store_report_problem_at(const ck_store_report* self,
   return FindingText(self, index, &StoreFinding::problem);
 }
 
+uint8_t ck_store_report_damage_at(const ck_store_report* self, size_t index) {
+  Pinned<ck_store_report> report(self);
+  return report.ok() && index < report->size() && (*report)[index].damage;
+}
+
 uint8_t ck_store_report_repaired_at(const ck_store_report* self, size_t index) {
   Pinned<ck_store_report> report(self);
   return report.ok() && index < report->size() && (*report)[index].repaired;

@@ -1,6 +1,7 @@
 #include "containerkit/c/image.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,11 +20,13 @@ using ::containerkit::ImageHistoryEntry;
 using ::containerkit::ImageImportOptions;
 using ::containerkit::ImageInfo;
 using ::containerkit::ImageListOptions;
+using ::containerkit::ImageLoadOptions;
 using ::containerkit::ImageRemoval;
 using ::containerkit::ImageSummary;
 using ::containerkit::PullOptions;
 using ::containerkit::PullProgress;
 using ::containerkit::RegistryCredentials;
+using ::containerkit::TagListOptions;
 using ::containerkit::capi::Callbacks;
 using ::containerkit::capi::CallState;
 using ::containerkit::capi::CheckString;
@@ -58,6 +61,7 @@ CK_DEFINE_OPTIONS(ck_image_read_history_options,
 CK_DEFINE_OPTIONS(ck_image_tag_options, CK_IMAGE_TAG_OPTIONS_INIT)
 CK_DEFINE_OPTIONS(ck_image_remove_options, CK_IMAGE_REMOVE_OPTIONS_INIT)
 CK_DEFINE_OPTIONS(ck_image_prune_options, CK_IMAGE_PRUNE_OPTIONS_INIT)
+CK_DEFINE_OPTIONS(ck_image_list_tags_options, CK_IMAGE_LIST_TAGS_OPTIONS_INIT)
 
 namespace {
 
@@ -67,17 +71,30 @@ ck_image_removal* MakeRemoval(ImageRemoval removal) {
       MakeStringList(std::move(removal.deleted)));
 }
 
+// Of options that name them; nullopt: they do not.
+template <typename Options>
+std::optional<RegistryCredentials> CredentialsOf(const Options& o) {
+  if (o.username == nullptr && o.password == nullptr &&
+      o.identity_token == nullptr) {
+    return std::nullopt;
+  }
+  return RegistryCredentials{.username = ToString(o.username),
+                             .password = ToString(o.password),
+                             .identity_token = ToString(o.identity_token)};
+}
+
+absl::StatusOr<ImageLoadOptions> ToLoadOptions(const ck_image_load_options& o) {
+  ImageLoadOptions load;
+  load.platform = ToString(o.platform);
+  CK_ASSIGN_OR_RETURN(load.cancel, TokenOf(o.cancel));
+  return load;
+}
+
 PullOptions ToPullOptions(const ck_image_pull_options& o,
                           const CancelToken& cancel) {
   PullOptions pull;
   pull.platform = ToString(o.platform);
-  if (o.username != nullptr || o.password != nullptr ||
-      o.identity_token != nullptr) {
-    pull.credentials =
-        RegistryCredentials{.username = ToString(o.username),
-                            .password = ToString(o.password),
-                            .identity_token = ToString(o.identity_token)};
-  }
+  pull.credentials = CredentialsOf(o);
   if (o.parallel_layers != 0) {
     pull.parallel_layers = static_cast<int>(o.parallel_layers);
   }
@@ -126,6 +143,24 @@ ck_status ck_image_pull(ck_engine* engine, const char* reference,
   });
 }
 
+ck_status ck_image_list_tags(ck_engine* engine, const char* repository,
+                             const ck_image_list_tags_options* options,
+                             ck_string_list** out, ck_error** err) {
+  return Guard(err, [&]() -> absl::Status {
+    CK_RETURN_IF_ERROR(ClearOut(out));
+    CK_ASSIGN_OR_RETURN(const ck_image_list_tags_options o, Adopt(options));
+    CK_ASSIGN_OR_RETURN(Pinned<ck_engine> pinned, Pin(engine));
+    CK_RETURN_IF_ERROR(CheckString(repository, "repository"));
+    TagListOptions list;
+    list.credentials = CredentialsOf(o);
+    CK_ASSIGN_OR_RETURN(list.cancel, TokenOf(o.cancel));
+    CK_ASSIGN_OR_RETURN(StringList tags,
+                        pinned->images().ListTags(repository, list));
+    *out = MakeStringList(std::move(tags)).release();
+    return absl::OkStatus();
+  });
+}
+
 ck_status ck_image_load(ck_engine* engine, const char* path,
                         const ck_image_load_options* options,
                         ck_string_list** out, ck_error** err) {
@@ -134,8 +169,8 @@ ck_status ck_image_load(ck_engine* engine, const char* path,
     CK_ASSIGN_OR_RETURN(const ck_image_load_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_engine> pinned, Pin(engine));
     CK_RETURN_IF_ERROR(CheckString(path, "path"));
-    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
-    CK_ASSIGN_OR_RETURN(StringList names, pinned->images().Load(path, cancel));
+    CK_ASSIGN_OR_RETURN(const ImageLoadOptions load, ToLoadOptions(o));
+    CK_ASSIGN_OR_RETURN(StringList names, pinned->images().Load(path, load));
     *out = MakeStringList(std::move(names)).release();
     return absl::OkStatus();
   });
@@ -148,9 +183,9 @@ ck_status ck_image_load_fd(ck_engine* engine, int32_t archive_fd,
     CK_RETURN_IF_ERROR(ClearOut(out));
     CK_ASSIGN_OR_RETURN(const ck_image_load_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_engine> pinned, Pin(engine));
-    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
+    CK_ASSIGN_OR_RETURN(const ImageLoadOptions load, ToLoadOptions(o));
     CK_ASSIGN_OR_RETURN(StringList names,
-                        pinned->images().LoadFd(archive_fd, cancel));
+                        pinned->images().LoadFd(archive_fd, load));
     *out = MakeStringList(std::move(names)).release();
     return absl::OkStatus();
   });
@@ -169,6 +204,7 @@ ck_status ck_image_import(ck_engine* engine, int32_t archive_fd,
     import.message = ToString(o.message);
     import.changes = ToList(o.changes, o.changes_count);
     import.platform = ToString(o.platform);
+    CK_ASSIGN_OR_RETURN(import.cancel, TokenOf(o.cancel));
     CK_ASSIGN_OR_RETURN(std::string id,
                         pinned->images().Import(archive_fd, import));
     *out = MakeString(std::move(id)).release();

@@ -37,8 +37,9 @@
 #define CK_SIZE_0_1_ck_engine_prune_options 16
 #define CK_SIZE_0_1_ck_engine_watch_options 48
 #define CK_SIZE_0_1_ck_image_pull_options 80
-#define CK_SIZE_0_1_ck_image_load_options 24
-#define CK_SIZE_0_1_ck_image_import_options 56
+#define CK_SIZE_0_1_ck_image_list_tags_options 48
+#define CK_SIZE_0_1_ck_image_load_options 32
+#define CK_SIZE_0_1_ck_image_import_options 64
 #define CK_SIZE_0_1_ck_image_list_query_options 24
 #define CK_SIZE_0_1_ck_image_inspect_options 16
 #define CK_SIZE_0_1_ck_image_read_history_options 16

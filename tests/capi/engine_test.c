@@ -120,21 +120,32 @@ static void BadArchivesAreRefused(void) {
   ck_error* err = NULL;
   ck_string_list* names = NULL;
   ck_string* id = NULL;
+  ck_image_load_options load = CK_IMAGE_LOAD_OPTIONS_INIT;
+  ck_image_import_options import = CK_IMAGE_IMPORT_OPTIONS_INIT;
   char path[128];
   ck_engine* engine = OpenEngine(ScratchDir());
   snprintf(path, sizeof path, "%s/garbage", ScratchDir());
   const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   CHECK(fd >= 0 && write(fd, "not an archive at all\n", 22) == 22);
-  CHECK_ERROR(ck_image_load(engine, path, NULL, &names, &err), CK_DATA_LOSS,
-              CK_REASON_ARCHIVE_CORRUPT);
+  CHECK_ERROR(ck_image_load(engine, path, NULL, &names, &err),
+              CK_INVALID_ARGUMENT, CK_REASON_ARCHIVE_CORRUPT);
   CHECK(names == NULL);
   CHECK(lseek(fd, 0, SEEK_SET) == 0);
-  CHECK_ERROR(ck_image_load_fd(engine, fd, NULL, &names, &err), CK_DATA_LOSS,
-              CK_REASON_ARCHIVE_CORRUPT);
+  CHECK_ERROR(ck_image_load_fd(engine, fd, NULL, &names, &err),
+              CK_INVALID_ARGUMENT, CK_REASON_ARCHIVE_CORRUPT);
+  load.platform = "plan9/?";
+  CHECK_ERROR(ck_image_load_fd(engine, fd, &load, &names, &err),
+              CK_INVALID_ARGUMENT, CK_REASON_ARCHIVE_CORRUPT);
   CHECK(lseek(fd, 0, SEEK_SET) == 0);
   CHECK_ERROR(ck_image_import(engine, fd, NULL, &id, &err), CK_DATA_LOSS,
               CK_REASON_ARCHIVE_CORRUPT);
   CHECK(id == NULL);
+  CHECK(ck_cancel_create((ck_cancel**)&import.cancel, &err) == CK_OK);
+  ck_cancel_trigger(import.cancel);
+  CHECK_ERROR(ck_image_import(engine, fd, &import, &id, &err), CK_CANCELLED,
+              CK_REASON_CANCELLED);
+  CHECK(id == NULL);
+  ck_cancel_release(import.cancel);
   close(fd);
   CHECK(ck_image_load(engine, "/no/such/file", NULL, &names, &err) ==
         CK_NOT_FOUND);
@@ -186,6 +197,25 @@ static void PullSaysWhatFailed(void) {
   ck_engine_release(engine);
 }
 
+static void TagsOfARegistryThatIsNotThere(void) {
+  RequireContainers();
+  ck_error* err = NULL;
+  ck_string_list* tags = NULL;
+  ck_image_list_tags_options list = CK_IMAGE_LIST_TAGS_OPTIONS_INIT;
+  ck_engine* engine = OpenEngine(ScratchDir());
+  CHECK_ERROR(ck_image_list_tags(engine, "BAD NAME", &list, &tags, &err),
+              CK_INVALID_ARGUMENT, CK_REASON_INVALID_REFERENCE);
+  list.username = "user";
+  list.password = "secret";
+  CHECK(ck_cancel_create((ck_cancel**)&list.cancel, &err) == CK_OK);
+  ck_cancel_trigger(list.cancel);
+  CHECK_ERROR(ck_image_list_tags(engine, "127.0.0.1:1/a", &list, &tags, &err),
+              CK_CANCELLED, CK_REASON_CANCELLED);
+  CHECK(tags == NULL);
+  ck_cancel_release(list.cancel);
+  ck_engine_release(engine);
+}
+
 static void DryRunCheckPrune(void) {
   RequireContainers();
   ck_error* err = NULL;
@@ -205,6 +235,7 @@ static void DryRunCheckPrune(void) {
   CHECK(ck_store_report_kind_at(report, 0) == NULL);
   CHECK(ck_store_report_object_at(report, 0) == NULL);
   CHECK(ck_store_report_problem_at(report, 0) == NULL);
+  CHECK(ck_store_report_damage_at(report, 0) == 0);
   CHECK(ck_store_report_repaired_at(report, 0) == 0);
   ck_store_report_release(report);
   prune.all_images = 1;
@@ -347,6 +378,7 @@ int main(void) {
       {"ImagesComeAndGo", ImagesComeAndGo},
       {"BadArchivesAreRefused", BadArchivesAreRefused},
       {"PullSaysWhatFailed", PullSaysWhatFailed},
+      {"TagsOfARegistryThatIsNotThere", TagsOfARegistryThatIsNotThere},
       {"DryRunCheckPrune", DryRunCheckPrune},
       {"ScopesEndWhatIsInThem", ScopesEndWhatIsInThem},
       {"EventsAreSeen", EventsAreSeen},

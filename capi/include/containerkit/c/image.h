@@ -125,13 +125,39 @@ CK_EXPORT ck_status ck_image_pull(ck_engine* engine, const char* reference,
                                   const ck_image_pull_options* options,
                                   ck_image_info** out, ck_error** err);
 
+typedef struct ck_image_list_tags_options {
+  size_t struct_size; /* set by CK_IMAGE_LIST_TAGS_OPTIONS_INIT */
+  /* All NULL: what the engine's docker_config says for the registry. */
+  const char* username;
+  const char* password;
+  const char* identity_token; /* an OAuth2 refresh token */
+  const ck_cancel* cancel;
+  uint64_t reserved; /* must be 0 */
+} ck_image_list_tags_options;
+#define CK_IMAGE_LIST_TAGS_OPTIONS_INIT \
+  { sizeof(ck_image_list_tags_options), NULL, NULL, NULL, NULL, 0 }
+/** Fills in the defaults, at most `size` bytes. Thread-safe.
+ *  @since 0.1 */
+CK_EXPORT void ck_image_list_tags_options_init(
+    ck_image_list_tags_options* options, size_t size);
+
+/** The tags that a repository has at its registry, in the registry's order.
+ *  Errors: as ck_image_pull(). Blocks on network. Thread-safe. @since 0.1 */
+CK_EXPORT ck_status
+ck_image_list_tags(ck_engine* engine, const char* repository,
+                   const ck_image_list_tags_options* options,
+                   ck_string_list** out, ck_error** err);
+
 typedef struct ck_image_load_options {
   size_t struct_size; /* set by CK_IMAGE_LOAD_OPTIONS_INIT */
   const ck_cancel* cancel;
+  /* "os/arch[/variant]": only images for it. NULL: all of a docker-archive; of
+   * the platforms of one image, this machine's. */
+  const char* platform;
   uint64_t reserved; /* must be 0 */
 } ck_image_load_options;
 #define CK_IMAGE_LOAD_OPTIONS_INIT \
-  { sizeof(ck_image_load_options), NULL, 0 }
+  { sizeof(ck_image_load_options), NULL, NULL, 0 }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_image_load_options_init(ck_image_load_options* options,
@@ -139,9 +165,11 @@ CK_EXPORT void ck_image_load_options_init(ck_image_load_options* options,
 
 /** Reads images from a docker-archive, an OCI layout directory or an
  *  oci-archive (plain, gzip or zstd). `out`: names, or ids of unnamed images.
- *  Errors: CK_INVALID_ARGUMENT / CK_REASON_ARCHIVE_CORRUPT, _MANIFEST_INVALID;
- *  CK_DATA_LOSS / CK_REASON_ARCHIVE_CORRUPT for what cannot be read at all;
- *  CK_NOT_FOUND. Blocks on disk. Thread-safe. @since 0.1 */
+ *  Errors: CK_INVALID_ARGUMENT / CK_REASON_ARCHIVE_CORRUPT for a file that is
+ *  no archive, _MANIFEST_INVALID; CK_DATA_LOSS / CK_REASON_ARCHIVE_CORRUPT,
+ *  _DIGEST_MISMATCH for one that is damaged; CK_NOT_FOUND /
+ *  CK_REASON_PLATFORM_NOT_FOUND; CK_NOT_FOUND. Blocks on disk. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT ck_status ck_image_load(ck_engine* engine, const char* path,
                                   const ck_image_load_options* options,
                                   ck_string_list** out, ck_error** err);
@@ -159,10 +187,11 @@ typedef struct ck_image_import_options {
   const char* const* changes; /* Dockerfile instructions: "CMD [...]" */
   size_t changes_count;
   const char* platform; /* NULL: this machine's */
-  uint64_t reserved;    /* must be 0 */
+  const ck_cancel* cancel;
+  uint64_t reserved; /* must be 0 */
 } ck_image_import_options;
 #define CK_IMAGE_IMPORT_OPTIONS_INIT \
-  { sizeof(ck_image_import_options), NULL, NULL, NULL, 0, NULL, 0 }
+  { sizeof(ck_image_import_options), NULL, NULL, NULL, 0, NULL, NULL, 0 }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_image_import_options_init(ck_image_import_options* options,

@@ -416,8 +416,10 @@ CK_EXPORT ck_status ck_container_copy_out(
 typedef struct ck_container_copy_in_options {
   size_t struct_size; /* set by CK_CONTAINER_COPY_IN_OPTIONS_INIT */
   uint8_t no_overwrite_dir_non_dir;
-  uint8_t copy_uid_gid; /* 1: owners as in the archive */
-  uint8_t reserved[6];  /* must be 0 */
+  /* 1: as `docker cp -a`, all belongs to the container's user, if one was
+   * configured; else owners are the archive's. */
+  uint8_t copy_uid_gid;
+  uint8_t reserved[6]; /* must be 0 */
 } ck_container_copy_in_options;
 #define CK_CONTAINER_COPY_IN_OPTIONS_INIT             \
   {                                                   \

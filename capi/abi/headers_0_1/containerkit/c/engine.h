@@ -177,6 +177,11 @@ CK_EXPORT const char* ck_store_report_object_at(const ck_store_report* self,
                                                 size_t index);
 CK_EXPORT const char* ck_store_report_problem_at(const ck_store_report* self,
                                                  size_t index);
+/** 0: a leftover that the next garbage collection takes. Thread-safe.
+ *  @since 0.1 */
+CK_EXPORT uint8_t ck_store_report_damage_at(const ck_store_report* self,
+                                            size_t index);
+/** Thread-safe. @since 0.1 */
 CK_EXPORT uint8_t ck_store_report_repaired_at(const ck_store_report* self,
                                               size_t index);
 
