@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -30,13 +31,17 @@ namespace containerkit::store {
 namespace {
 
 constexpr char kOperation[] = "store.unpack";
-// Compressed input is handed over in pieces of this size ...
+// Compressed input is kept in pieces of this size. So many of them wait
+// before the threads are started: a layer that has no more is unpacked by the
+// thread that calls Finish(), as starting threads and waking them costs more
+// than they gain on it, and other layers keep the other processors busy.
 constexpr size_t kChunkBytes = 256 << 10;
-constexpr size_t kChunks = 8;
-// ... and tar data in these: large enough that a hand-over costs nothing
-// beside 1 MiB of inflating, small enough to stay in the cache.
+constexpr size_t kChunks = 16;
+// Tar data is handed over in blocks: large enough that waking a thread costs
+// nothing beside filling one. Without threads a block stays in the cache.
 constexpr size_t kBlockBytes = 1 << 20;
-constexpr size_t kBlocks = 4;
+constexpr size_t kBlocks = 6;
+constexpr size_t kInlineBlockBytes = 256 << 10;
 constexpr uint64_t kRatioFloorBytes = 256 << 20;
 
 struct Block {
@@ -55,9 +60,10 @@ std::string Warning(uint64_t count, absl::string_view what) {
 
 }  // namespace
 
-// The threads and what they share. Thread 1 (inflate): chunks_ -> blocks_, and
-// the hash. Thread 2 (write): blocks_ -> files. The first error of any thread
-// ends all.
+// The threads and what they share. Thread 1 (inflate): chunks_ -> inflated_.
+// Thread 2 (hash): inflated_ -> hashed_. Thread 3 (write): hashed_ -> files.
+// The first error of any thread ends all. Of a small layer the thread that
+// calls Finish() does all of it, block by block.
 class LayerUnpacker::Pipeline final : private ByteSource {
  public:
   Pipeline(Store& store, Lease& lease, const LayerUnpackerOptions& options)
@@ -71,12 +77,14 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   absl::StatusOr<LayerRecord> Finish();
 
  private:
-  void Inflate();
+  absl::Status HandOver();
+  absl::Status StartThreads();
+  // The work of each thread.
   absl::Status InflateAll();
-  absl::Status InflateChunk(absl::string_view chunk);
-  absl::Status CheckLimits() const;
-  void WriteFiles();
+  absl::Status HashAll();
   absl::Status WriteAllFiles();
+  absl::Status FillBlock(Block& block, size_t capacity);
+  absl::Status CheckLimits() const;
   absl::StatusOr<absl::string_view> Next() override;
 
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -94,26 +102,32 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   std::optional<sys::RootDir> root_;
   std::optional<LayerWriter> writer_;
 
+  // Of the caller's thread.
   std::string chunk_;  // Not yet handed over.
+  size_t handed_over_ = 0;
+  bool finished_ = false;
+  bool threaded_ = false;  // Does not change while threads run.
+  std::vector<std::thread> threads_;
+
   BoundedQueue<std::string> chunks_{kChunks};
-  BoundedQueue<Block> blocks_{kBlocks};
+  BoundedQueue<Block> inflated_{kBlocks};
+  BoundedQueue<Block> hashed_{kBlocks};
   // Blocks to fill again: allocating a MiB costs its page faults each time.
-  BoundedQueue<Block> free_blocks_{kBlocks + 2};
+  BoundedQueue<Block> free_blocks_{kBlocks};
 
   // Of thread 1 until it is joined.
   std::unique_ptr<Decompressor> decompressor_;
-  Hasher hasher_;
+  std::string inflating_;
+  absl::string_view input_;  // What is left of inflating_.
+  bool block_was_full_ = false;
   uint64_t compressed_bytes_ = 0;
   uint64_t tar_bytes_ = 0;
-  Block filling_;
 
-  // Of thread 2.
-  Block reading_;
+  Hasher hasher_;  // Of thread 2.
+  Block reading_;  // Of thread 3.
 
   Mutex mutex_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
-  std::thread inflate_thread_;
-  std::thread write_thread_;
 };
 
 absl::Status LayerUnpacker::Pipeline::Start() {
@@ -129,11 +143,21 @@ absl::Status LayerUnpacker::Pipeline::Start() {
                       sys::RootDir::OpenAt(temp_.fd.get(), "fs"));
   root_.emplace(std::move(root));
   writer_.emplace(&*root_, options_.writer);
-  for (size_t i = 0; i < kBlocks + 2; ++i) free_blocks_.Push({});
-  CK_ASSIGN_OR_RETURN(inflate_thread_,
-                      sys::StartQuietThread([this] { Inflate(); }));
-  CK_ASSIGN_OR_RETURN(write_thread_,
-                      sys::StartQuietThread([this] { WriteFiles(); }));
+  return absl::OkStatus();
+}
+
+absl::Status LayerUnpacker::Pipeline::StartThreads() {
+  threaded_ = true;
+  for (size_t i = 0; i < kBlocks; ++i) free_blocks_.Push({});
+  using Work = absl::Status (Pipeline::*)();
+  for (const Work work :
+       {&Pipeline::InflateAll, &Pipeline::HashAll, &Pipeline::WriteAllFiles}) {
+    CK_ASSIGN_OR_RETURN(std::thread thread, sys::StartQuietThread([this, work] {
+                          const absl::Status status = (this->*work)();
+                          if (!status.ok()) Fail(status);
+                        }));
+    threads_.push_back(std::move(thread));
+  }
   return absl::OkStatus();
 }
 
@@ -143,7 +167,8 @@ void LayerUnpacker::Pipeline::Fail(const absl::Status& status) {
     if (failure_.ok()) failure_ = status;
   }
   chunks_.Abort();
-  blocks_.Abort();
+  inflated_.Abort();
+  hashed_.Abort();
   free_blocks_.Abort();
 }
 
@@ -153,8 +178,8 @@ absl::Status LayerUnpacker::Pipeline::FirstFailure() {
 }
 
 void LayerUnpacker::Pipeline::Join() {
-  if (inflate_thread_.joinable()) inflate_thread_.join();
-  if (write_thread_.joinable()) write_thread_.join();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void LayerUnpacker::Pipeline::Stop() {
@@ -178,62 +203,78 @@ absl::Status LayerUnpacker::Pipeline::Write(absl::string_view bytes) {
     chunk_.append(bytes.data(), n);
     bytes.remove_prefix(n);
     if (chunk_.size() < kChunkBytes) break;
-    if (!chunks_.Push(std::exchange(chunk_, {}))) return FirstFailure();
+    CK_RETURN_IF_ERROR(HandOver());
   }
   return absl::OkStatus();
 }
 
-void LayerUnpacker::Pipeline::Inflate() {
-  const absl::Status status = InflateAll();
-  if (!status.ok()) Fail(status);
+absl::Status LayerUnpacker::Pipeline::HandOver() {
+  if (handed_over_++ == kChunks) {
+    const absl::Status started = StartThreads();
+    if (!started.ok()) {
+      Fail(started);
+      return started;
+    }
+  }
+  if (!chunks_.Push(std::exchange(chunk_, {}))) return FirstFailure();
+  return absl::OkStatus();
 }
 
 absl::Status LayerUnpacker::Pipeline::InflateAll() {
-  while (std::optional<std::string> chunk = chunks_.Pop()) {
-    if (decompressor_ == nullptr) {
-      CK_ASSIGN_OR_RETURN(decompressor_,
-                          Decompressor::Create(options_.compression.value_or(
-                              DetectCompression(*chunk))));
+  for (bool more = true; more;) {
+    std::optional<Block> block = free_blocks_.Pop();
+    if (!block.has_value()) return FirstFailure();
+    CK_RETURN_IF_ERROR(FillBlock(*block, kBlockBytes));
+    more = block_was_full_;
+    if (block->size > 0 && !inflated_.Push(*std::move(block))) {
+      return FirstFailure();
     }
-    CK_RETURN_IF_ERROR(InflateChunk(*chunk));
   }
-  if (decompressor_ != nullptr) {
-    CK_RETURN_IF_ERROR(decompressor_->Finish());
-  }
-  if (filling_.size > 0) {
-    hasher_.Update(filling_.data.get(), filling_.size);
-    blocks_.Push(std::move(filling_));
-  }
-  blocks_.Close();
+  inflated_.Close();
   return absl::OkStatus();
 }
 
-absl::Status LayerUnpacker::Pipeline::InflateChunk(absl::string_view chunk) {
-  compressed_bytes_ += chunk.size();
-  bool full = false;
-  while (!chunk.empty() || full) {
-    if (filling_.data == nullptr) {
-      std::optional<Block> block = free_blocks_.Pop();
-      if (!block.has_value()) return FirstFailure();
-      filling_ = *std::move(block);
-      filling_.size = 0;
-      if (filling_.data == nullptr) {
-        filling_.data.reset(new char[kBlockBytes]);
+// Inflates until `block` is full or the input has ended.
+absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
+  if (block.data == nullptr) block.data.reset(new char[capacity]);
+  block.size = 0;
+  // A full block may mean that more output waits, with all input taken.
+  bool more_output = std::exchange(block_was_full_, false);
+  while (block.size < capacity) {
+    if (input_.empty() && !more_output) {
+      std::optional<std::string> chunk = chunks_.Pop();
+      if (!chunk.has_value()) {
+        return decompressor_ != nullptr ? decompressor_->Finish()
+                                        : absl::OkStatus();
       }
+      inflating_ = *std::move(chunk);
+      input_ = inflating_;
+      compressed_bytes_ += input_.size();
+    }
+    more_output = false;
+    if (decompressor_ == nullptr) {
+      CK_ASSIGN_OR_RETURN(decompressor_,
+                          Decompressor::Create(options_.compression.value_or(
+                              DetectCompression(input_))));
     }
     CK_ASSIGN_OR_RETURN(
         const size_t made,
-        decompressor_->Run(chunk, filling_.data.get() + filling_.size,
-                           kBlockBytes - filling_.size));
-    filling_.size += made;
+        decompressor_->Run(input_, block.data.get() + block.size,
+                           capacity - block.size));
+    block.size += made;
     tar_bytes_ += made;
     CK_RETURN_IF_ERROR(CheckLimits());
-    // A full block may mean that more output waits, with all input taken.
-    full = filling_.size == kBlockBytes;
-    if (!full) continue;
-    hasher_.Update(filling_.data.get(), filling_.size);
-    if (!blocks_.Push(std::exchange(filling_, {}))) return FirstFailure();
   }
+  block_was_full_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status LayerUnpacker::Pipeline::HashAll() {
+  while (std::optional<Block> block = inflated_.Pop()) {
+    hasher_.Update(block->data.get(), block->size);
+    if (!hashed_.Push(*std::move(block))) return FirstFailure();
+  }
+  hashed_.Close();
   return absl::OkStatus();
 }
 
@@ -251,22 +292,22 @@ absl::Status LayerUnpacker::Pipeline::CheckLimits() const {
 }
 
 absl::StatusOr<absl::string_view> LayerUnpacker::Pipeline::Next() {
+  if (!threaded_) {
+    CK_RETURN_IF_ERROR(FillBlock(reading_, kInlineBlockBytes));
+    hasher_.Update(reading_.data.get(), reading_.size);
+    return absl::string_view(reading_.data.get(), reading_.size);
+  }
   if (reading_.data != nullptr) {
     free_blocks_.Push(std::exchange(reading_, {}));
   }
-  std::optional<Block> block = blocks_.Pop();
+  std::optional<Block> block = hashed_.Pop();
   if (block.has_value()) {
     reading_ = *std::move(block);
     return absl::string_view(reading_.data.get(), reading_.size);
   }
-  // Closed: the end, or the other thread's failure.
+  // Closed: the end, or another thread's failure.
   CK_RETURN_IF_ERROR(FirstFailure());
   return absl::string_view();
-}
-
-void LayerUnpacker::Pipeline::WriteFiles() {
-  const absl::Status status = WriteAllFiles();
-  if (!status.ok()) Fail(status);
 }
 
 absl::Status LayerUnpacker::Pipeline::WriteAllFiles() {
@@ -306,11 +347,17 @@ LayerRecord LayerUnpacker::Pipeline::MakeRecord(const Digest& diff_id) const {
 }
 
 absl::StatusOr<LayerRecord> LayerUnpacker::Pipeline::Finish() {
-  if (!inflate_thread_.joinable()) {
+  if (std::exchange(finished_, true)) {
     return InternalError(kOperation, "unpacker is finished already");
   }
-  if (!chunk_.empty()) chunks_.Push(std::exchange(chunk_, {}));
+  if (!chunk_.empty()) {
+    CK_RETURN_IF_ERROR(HandOver());
+  }
   chunks_.Close();
+  if (!threaded_) {
+    const absl::Status status = WriteAllFiles();
+    if (!status.ok()) Fail(status);
+  }
   Join();
   CK_RETURN_IF_ERROR(FirstFailure());
   const Digest diff_id = hasher_.Finish();

@@ -41,7 +41,8 @@ struct LayerUnpackerOptions {
 };
 
 // Inflates, hashes, parses and writes in one pass over bounded buffers (about
-// 8 MiB), on two threads of its own, which end with it.
+// 10 MiB), on three threads of its own, which end with it; a layer that has at
+// most 4 MiB compressed is unpacked by the thread that calls Finish().
 //
 //   CK_ASSIGN_OR_RETURN(auto unpacker,
 //                       LayerUnpacker::Start(store, lease, {.diff_id = d}));
@@ -56,8 +57,8 @@ struct LayerUnpackerOptions {
 // its Store and Lease.
 class LayerUnpacker {
  public:
-  // Starts the threads. `lease` protects the layer when `diff_id` is given
-  // here; otherwise Finish() protects it before it becomes visible.
+  // Makes the place to unpack to. `lease` protects the layer when `diff_id` is
+  // given here; otherwise Finish() protects it before it becomes visible.
   //
   // Privileges: none. As root, owners, devices and capabilities are kept.
   static absl::StatusOr<std::unique_ptr<LayerUnpacker>> Start(

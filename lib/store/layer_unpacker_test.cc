@@ -134,6 +134,48 @@ TEST_F(LayerUnpackerTest, UnpacksPlainGzipAndZstd) {
   }
 }
 
+// 40 files of 200 KiB that cannot be compressed.
+std::string LargeTar() {
+  TarBuilder tar;
+  uint64_t random = 1;
+  for (int i = 0; i < 40; ++i) {
+    std::string content(200 << 10, '\0');
+    for (char& c : content) {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      c = static_cast<char>(random >> 56);
+    }
+    tar.File(absl::StrCat("f", i), content);
+  }
+  return tar.Build();
+}
+
+// Up to 4 MiB are unpacked in Finish(), more by threads.
+TEST_F(LayerUnpackerTest, LargeLayersUnpackLikeSmallOnes) {
+  constexpr size_t kSmall = 4 << 20;
+  const std::string part = SomeTar(100);
+  const std::string large = LargeTar();
+  ASSERT_LT(part.size(), kSmall);
+  ASSERT_GT(Gzip(large).size(), kSmall + (1 << 20));
+  const auto padded = [&](size_t size) {
+    return part + std::string(size - part.size(), '\0');
+  };
+  for (const auto& [tar, bytes] :
+       {std::pair(padded(kSmall), padded(kSmall)),
+        std::pair(padded(kSmall + 1), padded(kSmall + 1)),
+        std::pair(padded(kSmall << 2), padded(kSmall << 2)),
+        std::pair(large, large), std::pair(large, Gzip(large)),
+        std::pair(large + std::string(1 << 20, '\0'),
+                  Zstd(large) + Zstd(std::string(1 << 20, '\0')))}) {
+    const auto layer = Unpack(bytes);
+    ASSERT_TRUE(layer.ok()) << layer.status();
+    EXPECT_EQ(layer->diff_id(), Sha256::Of(tar).str());
+    EXPECT_EQ(layer->tar_bytes(), tar.size());
+  }
+  EXPECT_EQ(GetReason(Unpack(Gzip(large).substr(0, 5 << 20)).status()),
+            Reason::kArchiveCorrupt);
+  EXPECT_TRUE(List("tmp").empty());
+}
+
 TEST_F(LayerUnpackerTest, TakesAnEmptyLayer) {
   for (const std::string& bytes : {std::string(1024, '\0'), std::string()}) {
     const auto layer = Unpack(bytes);
@@ -224,11 +266,12 @@ TEST_F(LayerUnpackerTest, ReportsTheFirstErrorFromThenOn) {
 }
 
 TEST_F(LayerUnpackerTest, DestructionInTheMiddleLeavesNothing) {
-  {
+  const std::string tar = LargeTar();
+  for (const size_t size : {2 << 20, 6 << 20}) {
     auto lease = store_->NewLease();
     ASSERT_TRUE(lease.ok());
     auto unpacker = LayerUnpacker::Start(*store_, *lease, {}).value();
-    ASSERT_TRUE(unpacker->Write(SomeTar(4000).substr(0, 2 << 20)).ok());
+    ASSERT_TRUE(unpacker->Write(tar.substr(0, size)).ok());
     EXPECT_EQ(List("tmp").size(), 1u);
   }
   ExpectNothingLeft();

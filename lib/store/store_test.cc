@@ -1,7 +1,9 @@
 #include "lib/store/store.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +34,30 @@ TEST_F(StoreTest, MakesThePrivateLayout) {
   }
   EXPECT_EQ(sys::ReadFileAt(AT_FDCWD, root() + "/version", 100).value(),
             "containerkit-store 1\n");
+}
+
+// Whether chattr +T works on a directory, and is set.
+bool SetTopDir(const std::string& path) {
+  const auto fd = sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  unsigned int flags = 0;
+  if (!fd.ok() || ioctl(fd->get(), FS_IOC_GETFLAGS, &flags) != 0) return false;
+  flags |= FS_TOPDIR_FL;
+  return ioctl(fd->get(), FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+bool IsTopDir(const std::string& path) {
+  const auto fd = sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  unsigned int flags = 0;
+  return fd.ok() && ioctl(fd->get(), FS_IOC_GETFLAGS, &flags) == 0 &&
+         (flags & FS_TOPDIR_FL) != 0;
+}
+
+TEST_F(StoreTest, LayersAreSpreadOverTheDisk) {
+  if (!SetTopDir(temp_.path())) {
+    GTEST_SKIP() << "the file system has no flag for it";
+  }
+  EXPECT_TRUE(IsTopDir(root() + "/tmp"));
+  EXPECT_FALSE(IsTopDir(root() + "/layers"));
 }
 
 TEST_F(StoreTest, OpensOnlyWhatExistsWithoutCreate) {
