@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -51,6 +52,15 @@ absl::Status CheckText(absl::string_view text) {
   return absl::OkStatus();
 }
 
+// curl decodes %XX in a host, so anything could be in it.
+bool IsHost(absl::string_view host) {
+  const bool v6 = absl::StartsWith(host, "[");
+  return std::all_of(host.begin(), host.end(), [v6](char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("-._", c) ||
+           (v6 && absl::StrContains("[:]%", c));
+  });
+}
+
 // Host without port and brackets.
 std::string BareHost(absl::string_view host) {
   if (absl::StartsWith(host, "[")) {
@@ -86,7 +96,8 @@ absl::StatusOr<Url> Url::Resolve(absl::string_view location) const {
   std::string user;
   if (!GetPart(handle.get(), CURLUPART_SCHEME, 0, &url.scheme_) ||
       !GetPart(handle.get(), CURLUPART_HOST, 0, &url.host_) ||
-      !GetPart(handle.get(), CURLUPART_URL, 0, &url.text_)) {
+      !GetPart(handle.get(), CURLUPART_URL, 0, &url.text_) ||
+      !IsHost(url.host_)) {
     return BadUrl("malformed");
   }
   if (GetPart(handle.get(), CURLUPART_USER, 0, &user)) {
@@ -97,7 +108,8 @@ absl::StatusOr<Url> Url::Resolve(absl::string_view location) const {
     return BadUrl("scheme is neither https nor http");
   }
   if (!GetPart(handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT, &port) ||
-      !absl::SimpleAtoi(port, &url.port_)) {
+      !absl::SimpleAtoi(port, &url.port_) || url.port_ < 1 ||
+      url.port_ > 65535) {
     return BadUrl("malformed port");
   }
   url.host_ = absl::AsciiStrToLower(url.host_);
@@ -130,6 +142,11 @@ bool IsLoopbackHost(absl::string_view host) {
 }
 
 bool IsLocalAddress(absl::string_view host) {
+  if (!absl::StartsWith(host, "[")) {
+    // Resolvers take "localhost." for localhost.
+    host = host.substr(0, host.find(':'));
+    absl::ConsumeSuffix(&host, ".");
+  }
   if (IsLoopbackHost(host)) return true;
   const std::string bare = BareHost(host);
   uint32_t address = 0;

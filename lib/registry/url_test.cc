@@ -30,6 +30,7 @@ TEST(UrlTest, RefusesOthers) {
         std::string("a/b"), std::string("https://user:pw@a/"),
         std::string("https://user@a/"), std::string("https://a/ b"),
         std::string("https://a/\r\nX: y"), std::string("https://a:99999/"),
+        std::string("https://a:0/"), std::string("https://a%ee/"),
         std::string("https://"), "https://a/" + std::string(9000, 'x')}) {
     const auto url = Url::Parse(text);
     ASSERT_FALSE(url.ok()) << text;
@@ -66,7 +67,7 @@ TEST(UrlTest, KnowsLocalAddresses) {
   }
   for (const char* host :
        {"169.254.169.254", "0.0.0.0", "[fe80::1]", "[::]", "2852039166",
-        "0x7f.1", "[::ffff:169.254.169.254]"}) {
+        "0x7f.1", "[::ffff:169.254.169.254]", "localhost.", "127.0.0.1.:80"}) {
     EXPECT_FALSE(IsLoopbackHost(host)) << host;
     EXPECT_TRUE(IsLocalAddress(host)) << host;
   }

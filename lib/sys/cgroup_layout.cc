@@ -105,6 +105,7 @@ bool ParseMountLine(absl::string_view line, CgroupHierarchy& hierarchy) {
   if (!hierarchy.v2 && tail[0] != "cgroup") return false;
   hierarchy.root = DecodeOctal(head[3]);
   hierarchy.mount_point = DecodeOctal(head[4]);
+  if (!absl::StartsWith(hierarchy.mount_point, "/")) return false;
   if (!hierarchy.v2) hierarchy.controllers = V1Controllers(tail[2]);
   return hierarchy.v2 || !hierarchy.controllers.empty();
 }

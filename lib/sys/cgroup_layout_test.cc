@@ -81,6 +81,12 @@ TEST(CgroupLayoutTest, DecodesSpacesInMountPoints) {
   EXPECT_EQ(layout.V1("memory")->mount_point, "/a b\\");
 }
 
+TEST(CgroupLayoutTest, AMountPointIsAbsolute) {
+  EXPECT_EQ(
+      ParseCgroupLayout("1 2 0:3 / sys rw - cgroup2 cgroup2 rw\n", "", "").mode,
+      CgroupMode::kNone);
+}
+
 TEST(CgroupLayoutTest, AHierarchyThatIsMountedTwiceCountsOnce) {
   const CgroupLayout layout = ParseCgroupLayout(
       "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
