@@ -158,6 +158,7 @@ def main():
         bazel_test("tsan", ["--config=tsan", "--build_tests_only",
                             "--test_tag_filters=tsan"],
                    ["//..."], tally)
+        run("fuzz", ["tools/fuzz"], tally)
     for name in tally.failed:
         print(f"failed: {name}")
     for reason, count in sorted(tally.skipped.items()):

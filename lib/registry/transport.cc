@@ -187,11 +187,12 @@ absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
   return first_error;
 }
 
-absl::Status Transport::CheckRedirect(const Url& from, const Url& to) const {
+absl::Status CheckRedirect(const ClientOptions& options, const Url& from,
+                           const Url& to) {
   absl::string_view why;
   if (from.https() && !to.https()) {
     why = "from https to http";
-  } else if (!MayAsk(*options_, to)) {
+  } else if (!MayAsk(options, to)) {
     why = "to plain http";
   } else if (IsLocalAddress(to.host()) && !IsLocalAddress(from.host())) {
     why = "to a local address";
@@ -253,7 +254,7 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
            .operation = "registry.redirect",
            .path = url.Redacted()});
     }
-    CK_RETURN_IF_ERROR(CheckRedirect(url, *next));
+    CK_RETURN_IF_ERROR(CheckRedirect(*options_, url, *next));
     at_home = at_home && next->SameOrigin(target->base);
     url = *next;
   }

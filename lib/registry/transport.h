@@ -84,7 +84,6 @@ class Transport {
   absl::StatusOr<HttpResponse> Follow(Url url, AuthTarget* target,
                                       const RegistryRequest& request,
                                       const CallOptions& call);
-  absl::Status CheckRedirect(const Url& from, const Url& to) const;
   absl::StatusOr<std::optional<Credentials>> CredentialsFor(
       const std::string& domain, const CallOptions& call)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -98,6 +97,12 @@ class Transport {
       ABSL_GUARDED_BY(mu_);
   std::map<std::string, Url> bases_ ABSL_GUARDED_BY(mu_);
 };
+
+// Whether an answer of `from` may send us to `to`; see Transport::Send().
+//
+// Errors: PERMISSION_DENIED / kRedirectRefused.
+absl::Status CheckRedirect(const ClientOptions& options, const Url& from,
+                           const Url& to);
 
 // The pause before attempt number `failures` + 1 after `error`; nullopt: it
 // is of no use, or there were attempts enough. A Retry-After that ResponseError

@@ -42,6 +42,17 @@ bool GetPart(CURLU* handle, CURLUPart part, unsigned flags, std::string* out) {
   return true;
 }
 
+// Whether curl finds `host` in `text`: "%31%32%37.1" becomes "127.1", and
+// when that is fetched, 127.0.0.1.
+bool IsHostOf(const std::string& text, const std::string& host) {
+  const UrlHandle handle(curl_url());
+  std::string found;
+  return handle != nullptr &&
+         curl_url_set(handle.get(), CURLUPART_URL, text.c_str(), 0) ==
+             CURLUE_OK &&
+         GetPart(handle.get(), CURLUPART_HOST, 0, &found) && found == host;
+}
+
 absl::Status CheckText(absl::string_view text) {
   if (text.size() > kMaxUrlBytes) return BadUrl("longer than 8192 bytes");
   for (const char c : text) {
@@ -103,6 +114,7 @@ absl::StatusOr<Url> Url::Resolve(absl::string_view location) const {
   if (GetPart(handle.get(), CURLUPART_USER, 0, &user)) {
     return BadUrl("it carries a user name");
   }
+  if (!IsHostOf(url.text_, url.host_)) return BadUrl("malformed host");
   url.scheme_ = absl::AsciiStrToLower(url.scheme_);
   if (url.scheme_ != "http" && url.scheme_ != "https") {
     return BadUrl("scheme is neither https nor http");

@@ -2,11 +2,12 @@
 
 load("//tools:copts.bzl", "CK_COPTS")
 
-def ck_fuzz(name, deps, size = "small", tags = []):
-    """Makes NAME_test (any compiler) and NAME_libfuzzer (--config=clang).
+def ck_fuzz(name, deps, size = "small", changed = 600, tags = []):
+    """Makes NAME_test (any compiler) and NAME_libfuzzer (tools/fuzz runs it).
 
     The source is NAME.cc and defines LLVMFuzzerTestOneInput; its seeds are
-    the files of corpus/<NAME without _fuzz>/.
+    the files of corpus/<NAME without _fuzz>/, of which NAME_test changes the
+    first `changed` bytes one by one.
     """
     corpus = native.glob(["corpus/%s/*" % name[:-len("_fuzz")]])
     native.cc_library(
@@ -21,7 +22,7 @@ def ck_fuzz(name, deps, size = "small", tags = []):
         name = name + "_test",
         size = size,
         srcs = ["replay_main.cc"],
-        args = ["$(location %s)" % seed for seed in corpus],
+        args = [str(changed)] + ["$(location %s)" % seed for seed in corpus],
         copts = CK_COPTS,
         data = corpus,
         tags = tags,
@@ -30,7 +31,6 @@ def ck_fuzz(name, deps, size = "small", tags = []):
     native.cc_binary(
         name = name + "_libfuzzer",
         testonly = True,
-        copts = ["-fsanitize=fuzzer-no-link"],
         linkopts = ["-fsanitize=fuzzer"],
         tags = tags + ["manual"],
         deps = [":" + name],

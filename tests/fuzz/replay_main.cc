@@ -4,15 +4,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include <algorithm>
 #include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-// Bounds the time: of longer seeds only the beginning is changed.
-constexpr size_t kMaxChanged = 600;
 constexpr char kBytes[] = {'\0', '"', '\\', '/', ':', '@',  '{',    '[',   ',',
                            '.',  '-', '0',  'A', ' ', '\n', '\x7f', '\xff'};
 
@@ -35,12 +35,14 @@ bool Read(const char* path, std::string* content) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
+  if (argc < 3) {
     fprintf(stderr, "no corpus\n");
     return 1;
   }
+  // Bounds the time: of longer seeds only the beginning is changed.
+  const size_t max_changed = strtoul(argv[1], nullptr, 10);
   Run("");
-  for (int i = 1; i < argc; ++i) {
+  for (int i = 2; i < argc; ++i) {
     std::string seed;
     if (!Read(argv[i], &seed)) {
       perror(argv[i]);
@@ -48,8 +50,7 @@ int main(int argc, char** argv) {
     }
     Run(seed);
     Run(seed + seed);
-    const size_t changed =
-        seed.size() < kMaxChanged ? seed.size() : kMaxChanged;
+    const size_t changed = std::min(seed.size(), max_changed);
     for (size_t at = 0; at < changed; ++at) {
       Run(seed.substr(0, at));
       Run(seed.substr(at));
@@ -63,6 +64,6 @@ int main(int argc, char** argv) {
       Run(copy);
     }
   }
-  printf("replayed %d seeds\n", argc - 1);
+  printf("replayed %d seeds\n", argc - 2);
   return 0;
 }
