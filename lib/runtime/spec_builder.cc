@@ -106,6 +106,11 @@ void SetCapabilities(CapabilityMask mask, uint32_t uid, oci::Process& process) {
     sets.effective = sets.bounding;
     sets.permitted = sets.bounding;
   }
+  // Without these an execve by another user drops them all.
+  if constexpr (Mutated("R14")) {
+    sets.inheritable = sets.bounding;
+    sets.ambient = sets.bounding;
+  }
   process.capabilities = std::move(sets);
 }
 
