@@ -79,7 +79,7 @@ ContainerManager::Load(const std::string& id) {
     CK_ASSIGN_OR_RETURN(row, txn.GetContainer(id));
     return absl::OkStatus();
   }));
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   std::shared_ptr<const Loaded>& cached = cache_[id];
   if (cached != nullptr && cached->row.record == row.record &&
       cached->row.name == row.name) {
@@ -178,7 +178,7 @@ absl::StatusOr<std::string> ContainerManager::Create(
   }
   CK_RETURN_IF_ERROR(status);
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     cache_[id] = loaded;
   }
   Emit(*loaded, "create");
@@ -260,7 +260,7 @@ absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
     return absl::OkStatus();
   }));
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     cache_.erase(id);
   }
   if (!removed) return absl::OkStatus();
@@ -288,7 +288,7 @@ absl::Status ContainerManager::EndScope(const std::string& scope_id) {
       result = FirstError(result, removed);
     }
   }
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   scopes_.erase(scope_id);
   return result;
 }

@@ -22,10 +22,10 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "containerkit/container.h"
+#include "lib/base/mutex.h"
 #include "lib/base/unique_fd.h"
 #include "lib/container/live_process.h"
 #include "lib/container/process_session.h"
@@ -219,7 +219,7 @@ class ContainerManager {
             absl::Time time = absl::Now());
 
   const Environment env_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<std::string, std::shared_ptr<const Loaded>> cache_
       ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, int> scopes_ ABSL_GUARDED_BY(mutex_);

@@ -179,7 +179,7 @@ std::shared_ptr<const ContainerManager::UserFiles>
 ContainerManager::UserFilesOf(const std::vector<std::string>& lowers) {
   const std::string key = absl::StrJoin(lowers, ":");
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     const auto known = user_files_.find(key);
     if (known != user_files_.end()) return known->second;
   }
@@ -194,14 +194,14 @@ ContainerManager::UserFilesOf(const std::vector<std::string>& lowers) {
     if (!group) group = FindUserFile(*root, kGroup, files->group);
     if (passwd && group) break;
   }
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (user_files_.size() >= kMostUserFiles) user_files_.clear();
   return user_files_[key] = std::move(files);
 }
 
 std::shared_ptr<const ContainerManager::Assembly> ContainerManager::FindRecent(
     const std::shared_ptr<const Loaded>& container) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   for (const Recent& recent : recent_) {
     if (recent.container == container) return recent.assembly;
   }
@@ -212,7 +212,7 @@ void ContainerManager::Remember(std::shared_ptr<const Loaded> container,
                                 std::shared_ptr<const Assembly> assembly) {
   // Namespaces of others are not to be held any longer than needed.
   if (!assembly->namespaces.empty()) return;
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (recent_.size() >= kRecentAssemblies) recent_.erase(recent_.begin());
   recent_.push_back({std::move(container), std::move(assembly)});
 }
@@ -377,13 +377,13 @@ absl::StatusOr<runtime::Launched> ContainerManager::Launch(
 }
 
 void ContainerManager::AddScope(const ScopeBinding& scope) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   scopes_[scope.id] = scope.fd;
 }
 
 absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
   if (scope_id.empty()) return -1;
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   const auto found = scopes_.find(scope_id);
   if (found != scopes_.end()) return found->second;
   return FailedPrecondition(

@@ -51,7 +51,7 @@ bool LiveProcess::Pump() {
   std::vector<runtime::Event> seen;
   bool ended = false;
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     while (!done_) {
       absl::StatusOr<runtime::Event> event = events_.Next(absl::InfinitePast());
       if (!event.ok()) {
@@ -89,7 +89,7 @@ absl::StatusOr<std::optional<ExitStatus>> LiveProcess::Wait(
       return SyscallError(errno, "container.wait", "poll");
     }
     if (fds[0].revents != 0) {
-      absl::MutexLock lock(&mutex_);
+      const MutexLock lock(&mutex_);
       if (lost_) {
         return MakeError(absl::StatusCode::kUnavailable,
                          "the container's monitor was killed",
@@ -110,7 +110,7 @@ absl::StatusOr<std::optional<ExitStatus>> LiveProcess::Wait(
 LiveProcessTable::~LiveProcessTable() {
   std::thread thread;
   {
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     thread = std::move(thread_);
   }
   if (thread.joinable()) {
@@ -146,7 +146,7 @@ absl::Status LiveProcessTable::StartThread() {
 }
 
 absl::Status LiveProcessTable::Add(std::shared_ptr<LiveProcess> process) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   CK_RETURN_IF_ERROR(StartThread());
   const int fd = process->events_fd();
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
@@ -159,7 +159,7 @@ absl::Status LiveProcessTable::Add(std::shared_ptr<LiveProcess> process) {
 }
 
 std::shared_ptr<LiveProcess> LiveProcessTable::Find(const std::string& id) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   const auto found = processes_.find(id);
   return found == processes_.end() ? nullptr : found->second;
 }
@@ -173,7 +173,7 @@ void LiveProcessTable::Watch() {
       if (fd == stop_.get()) return;
       std::shared_ptr<LiveProcess> process;
       {
-        absl::MutexLock lock(&mutex_);
+        const MutexLock lock(&mutex_);
         const auto found = watched_.find(fd);
         if (found != watched_.end()) process = found->second;
       }
@@ -185,7 +185,7 @@ void LiveProcessTable::Watch() {
 void LiveProcessTable::Forget(const std::shared_ptr<LiveProcess>& process) {
   const int fd = process->events_fd();
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   watched_.erase(fd);
   const auto found = processes_.find(process->id());
   if (found != processes_.end() && found->second == process) {

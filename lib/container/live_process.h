@@ -12,10 +12,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
 #include "containerkit/container.h"
+#include "lib/base/mutex.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/attach_events.h"
 #include "lib/runtime/monitor_wire.h"
@@ -56,7 +56,7 @@ class LiveProcess {
   const Observer observer_;
   const UniqueFd done_fd_;  // eventfd, readable once done_
   const int events_fd_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   runtime::EventStream events_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
@@ -83,7 +83,7 @@ class LiveProcessTable {
   void Watch();
   void Forget(const std::shared_ptr<LiveProcess>& process);
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<std::string, std::shared_ptr<LiveProcess>> processes_
       ABSL_GUARDED_BY(mutex_);
   // The same by events_fd(), for the watcher.

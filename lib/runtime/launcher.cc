@@ -16,7 +16,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
@@ -163,7 +162,7 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create() {
 }
 
 Launcher::~Launcher() {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   StopSpawner();
 }
 
@@ -189,13 +188,13 @@ absl::Status Launcher::EnsureSpawner() {
 }
 
 absl::Status Launcher::Warm() {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return EnsureSpawner();
 }
 
 absl::StatusOr<uint64_t> Launcher::Send(const LaunchRequest& request,
                                         const std::vector<int>& fds) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   CK_RETURN_IF_ERROR(EnsureSpawner());
   absl::Status status =
       sys::SendPacket(spawner_.socket.get(), BytesOf(request), fds);
@@ -210,7 +209,7 @@ absl::StatusOr<uint64_t> Launcher::Send(const LaunchRequest& request,
 }
 
 bool Launcher::SpawnerDied(uint64_t generation) {
-  absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (generation != generation_) return true;
   // Not its pidfd: a process ends only after its sockets have been closed,
   // and those of the request are closed after this one.

@@ -13,9 +13,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
+#include "lib/base/mutex.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/attach_events.h"
 #include "lib/runtime/monitor_wire.h"
@@ -108,7 +108,7 @@ class Launcher {
   bool SpawnerDied(uint64_t generation);
 
   const UniqueFd image_;  // the helper, a sealed memfd
-  absl::Mutex mutex_;
+  Mutex mutex_;
   SpawnerProcess spawner_ ABSL_GUARDED_BY(mutex_);
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;  // counts spawners
   // The process that started the spawner; 0: none yet. Another one is a

@@ -18,8 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "lib/base/json.h"
+#include "lib/base/mutex.h"
 #include "lib/base/status.h"
 #include "lib/oci/runtime_spec.h"
 #include "lib/runtime/capabilities.h"
@@ -313,7 +313,7 @@ class ProgramCache {
     const CacheKey key = {conditions.bounding, conditions.kernel,
                           conditions.native};
     {
-      absl::MutexLock lock(&mutex_);
+      const MutexLock lock(&mutex_);
       const auto it = programs_.find(key);
       if (it != programs_.end()) return it->second;
     }
@@ -321,7 +321,7 @@ class ProgramCache {
         SeccompProgram program,
         CompileSeccomp(DefaultSeccompProfile(conditions), conditions.native));
     auto shared = std::make_shared<const SeccompProgram>(std::move(program));
-    absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     if (programs_.size() >= kMaxPrograms) programs_.clear();
     programs_[key] = shared;
     return shared;
@@ -330,7 +330,7 @@ class ProgramCache {
  private:
   static constexpr size_t kMaxPrograms = 64;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<CacheKey, std::shared_ptr<const SeccompProgram>> programs_
       ABSL_GUARDED_BY(mutex_);
 };

@@ -29,8 +29,11 @@
 #define CK_SHARED_MEMORY_CHILD \
   __attribute__((no_sanitize("address", "thread", "undefined")))
 
-// Declared here because <sched.h> and <linux/sched.h> do not go together.
-extern "C" int clone(int (*fn)(void*), void* stack, int flags, void* arg, ...);
+// glibc's clone under its other name: ThreadSanitizer takes each call of
+// clone() for a fork and stops looking at the process. Declared here because
+// <sched.h> and <linux/sched.h> do not go together.
+extern "C" int __clone(int (*fn)(void*), void* stack, int flags, void* arg,
+                       ...);
 
 namespace containerkit::runtime {
 namespace {
@@ -81,14 +84,19 @@ int RunGrandchild(void* data) {
   const int image =
       fcntl(arguments.image, F_DUPFD_CLOEXEC, kSocketInHelper + 1);
   if (image < 0) return FailIn(arguments, "fcntl");
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  // Not open() and dup2(): ThreadSanitizer would take this table of
+  // descriptors for the host's.
+  const long null =
+      syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return FailIn(arguments, "open /dev/null");
-  const int high = fcntl(null, F_DUPFD_CLOEXEC, kSocketInHelper + 1);
+  const int high =
+      fcntl(static_cast<int>(null), F_DUPFD_CLOEXEC, kSocketInHelper + 1);
   if (high < 0) return FailIn(arguments, "fcntl");
   for (int i = Mutated("R22") ? 3 : 0; i < 3; ++i) {
-    if (dup2(high, i) < 0) return FailIn(arguments, "dup2");
+    if (syscall(SYS_dup3, high, i, 0) < 0) return FailIn(arguments, "dup2");
   }
-  if (dup2(socket, kSocketInHelper) < 0) return FailIn(arguments, "dup2");
+  if (syscall(SYS_dup3, socket, kSocketInHelper, 0) < 0)
+    return FailIn(arguments, "dup2");
   constexpr unsigned kCloexec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
   if (!Mutated("R02") &&
       syscall(SYS_close_range, kSocketInHelper + 1, ~0U, kCloexec) < 0) {
@@ -107,9 +115,9 @@ int RunGrandchild(void* data) {
 CK_SHARED_MEMORY_CHILD
 int RunIntermediate(void* data) {
   auto& arguments = *static_cast<Arguments*>(data);
-  const int pid = clone(RunGrandchild, arguments.grandchild_stack,
-                        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                        &arguments, &arguments.pidfd);
+  const int pid = __clone(RunGrandchild, arguments.grandchild_stack,
+                          CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                          &arguments, &arguments.pidfd);
   if (pid < 0) FailIn(arguments, "clone");
   return 0;
 }
@@ -117,7 +125,7 @@ int RunIntermediate(void* data) {
 // Clones the intermediate and reaps it. errno in arguments.error.
 void Spawn(Arguments& arguments, char* stack) {
   int intermediate = -1;
-  const int pid = clone(
+  const int pid = __clone(
       RunIntermediate, stack,
       static_cast<int>(CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD),
       &arguments, &intermediate);
