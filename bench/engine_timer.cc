@@ -2,8 +2,9 @@
 // once and prints the nanoseconds.
 //
 //   engine_timer start ROOT IMAGE [live=N] [ballast_mib=N]
-//       create, start, wait and remove of /bin/true; with N containers that
-//       run meanwhile, or N MiB of touched memory in this process
+//       create, start, wait and automatic removal of /bin/true, as `run --rm`
+//       does; with N containers that run meanwhile, or N MiB of touched
+//       memory in this process
 //   engine_timer exec ROOT IMAGE
 //       exec of /bin/true in a running container, to its exit
 //   engine_timer pull ROOT REFERENCE
@@ -68,13 +69,14 @@ ck::ContainerConfig Box(const std::string& image,
 }
 
 void StartToExit(const ck::Engine& engine, const std::string& image) {
-  ck::Container container = Must(engine.Create(Box(image, {"/bin/true"})));
+  ck::ContainerConfig config = Box(image, {"/bin/true"});
+  config.auto_remove = true;
+  ck::Container container = Must(engine.Create(config));
   Must(container.Start()).has_value();
   const ck::ExitStatus exit = Must(container.Wait());
   if (exit.code != 0) {
     Die(absl::InternalError(absl::StrCat("exit code ", exit.code)));
   }
-  Must(container.Remove());
 }
 
 void ForEachLine(const std::function<void()>& fn) {

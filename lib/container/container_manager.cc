@@ -246,7 +246,7 @@ absl::Status ContainerManager::Remove(const std::string& id,
   if (process.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
-  TellDeath(id);
+  if (process.unfinished || process.untold) TellDeath(id);
   return RemoveStopped(*locked.container);
 }
 
