@@ -8,10 +8,12 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_cat.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
+#include "lib/sys/file_util.h"
 
 namespace containerkit::container {
 namespace {
@@ -42,22 +44,26 @@ absl::StatusOr<sys::RootDir> OpenOverlayView(const store::Snapshot& snapshot,
   const UniqueFd fs(
       static_cast<int>(syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
   if (!fs.ok()) return OverlayError("fsopen", "overlay");
+  // By descriptor: a value has at most 255 bytes, and some options take a
+  // backslash for a quote.
+  std::vector<UniqueFd> directories;
   const auto set = [&](const char* key,
-                       const std::string& value) -> absl::Status {
+                       const std::string& path) -> absl::Status {
+    CK_ASSIGN_OR_RETURN(UniqueFd directory,
+                        sys::OpenAt(AT_FDCWD, path, O_PATH | O_DIRECTORY));
+    directories.push_back(std::move(directory));
+    const std::string value =
+        absl::StrCat("/proc/self/fd/", directories.back().get());
     if (Configure(fs.get(), FSCONFIG_SET_STRING, key, value.c_str()) == 0) {
       return absl::OkStatus();
     }
-    return OverlayError("fsconfig", value);
+    return OverlayError("fsconfig", path);
   };
   for (const std::string& lower : snapshot.lower_paths) {
     CK_RETURN_IF_ERROR(set("lowerdir+", lower));
   }
-  // Unlike lowerdir+, these two take a backslash as a quote.
-  const auto quoted = [](const std::string& path) {
-    return absl::StrReplaceAll(path, {{"\\", "\\\\"}});
-  };
-  CK_RETURN_IF_ERROR(set("upperdir", quoted(snapshot.upper_path)));
-  CK_RETURN_IF_ERROR(set("workdir", quoted(snapshot.work_path)));
+  CK_RETURN_IF_ERROR(set("upperdir", snapshot.upper_path));
+  CK_RETURN_IF_ERROR(set("workdir", snapshot.work_path));
   if (user_xattrs &&
       Configure(fs.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr) < 0) {
     return OverlayError("fsconfig", "userxattr");

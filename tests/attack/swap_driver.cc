@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -135,7 +136,10 @@ class Tracer {
 
   // `pid` stopped itself with SIGSTOP and is traced.
   void Run(pid_t pid, const std::string& program, Traced& result) {
-    program_ = program;
+    // As /proc/PID/exe has it.
+    char* const real = realpath(program.c_str(), nullptr);
+    program_ = real != nullptr ? real : program;
+    free(real);
     result_ = &result;
     const absl::Time deadline = absl::Now() + kPatience;
     tracees_[pid] = State();
