@@ -23,10 +23,14 @@
 namespace containerkit::container {
 namespace {
 
+// Somebody waits for this without a time limit, so it is tried again though
+// eventfd(2) knows no reason to fail below 2^64.
 void Signal(int event_fd) {
+  constexpr int kTries = 3;
   const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written =
-      write(event_fd, &one, sizeof one);  // cannot fail below 2^64
+  for (int i = 0; i < kTries; ++i) {
+    if (write(event_fd, &one, sizeof one) == sizeof one) return;
+  }
 }
 
 }  // namespace

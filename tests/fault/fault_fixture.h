@@ -51,6 +51,9 @@ class FaultTest : public EngineTest {
   // made is removed again and nothing is left on the machine.
   void CheckAfter(const std::string& operation, const Outcome& outcome);
 
+  // The worker's helpers were among those that could be killed.
+  bool helper_killed_ = false;
+
  private:
   std::string ArgumentOf(const std::string& operation) const;
   bool IsImageOperation(const std::string& operation) const;

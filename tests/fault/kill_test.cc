@@ -51,6 +51,7 @@ class KillTest : public FaultTest {
     EXPECT_FALSE(result.timed_out);
     EXPECT_TRUE(result.crashes.empty()) << result.crashes[0];
     const Outcome outcome = ReadOutcome();
+    helper_killed_ = victim != Victim::kHost;
     if (victim == Victim::kHelper) ExpectAnswer(result, outcome);
     CheckAfter(operation, outcome);
     return seen >= point;
