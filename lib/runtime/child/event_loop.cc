@@ -20,7 +20,15 @@ void EventLoop::Set(Watch& watch, uint32_t events) {
                         : watch.events == 0 ? EPOLL_CTL_ADD
                                             : EPOLL_CTL_MOD;
   watch.events = events;
-  if (watch.fd >= 0) Sys(SYS_epoll_ctl, fd_, operation, watch.fd, &event);
+  if (watch.fd < 0) return;
+  constexpr int kTries = 200;
+  for (int i = 0; i < kTries; ++i) {
+    const long result = Sys(SYS_epoll_ctl, fd_, operation, watch.fd, &event);
+    if (result != -ENOMEM && result != -ENOSPC) return;
+    SleepNs(5 * 1000 * 1000);
+  }
+  // Nobody would ever hear of the container's end; it ends with us instead.
+  Exit(1);
 }
 
 bool EventLoop::RunOnce(int64_t deadline_ns) {
