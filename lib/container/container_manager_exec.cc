@@ -39,14 +39,6 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
                            "no command to execute");
   }
   CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
-  CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
-  if (paused) {
-    return WithObject(
-        FailedPrecondition(Reason::kContainerPaused, "container.exec",
-                           absl::StrCat("container ", id.substr(0, 12),
-                                        " is paused, unpause it first")),
-        "container", id);
-  }
   CK_ASSIGN_OR_RETURN(const auto assembly, RecentAssembly(container));
   runtime::ExecConfig exec;
   exec.args = config.command;

@@ -211,10 +211,11 @@ absl::StatusOr<uint64_t> Launcher::Send(const LaunchRequest& request,
 bool Launcher::SpawnerDied(uint64_t generation) {
   const MutexLock lock(&mutex_);
   if (generation != generation_) return true;
-  // Not its pidfd: a process ends only after its sockets have been closed,
-  // and those of the request are closed after this one.
+  // A process that is killed closes the request's sockets in any order with
+  // this one, and becomes a zombie later: it may still be on its way.
+  constexpr int kPatienceMs = 200;
   pollfd socket = {spawner_.socket.get(), POLLRDHUP, 0};
-  return poll(&socket, 1, 0) == 1;
+  return poll(&socket, 1, kPatienceMs) == 1;
 }
 
 absl::StatusOr<Launched> Launcher::Start(const LaunchSpec& spec) {

@@ -234,7 +234,7 @@ TEST_F(CheckTest, IsCleanAfterKillsAtAnyTime) {
     Reopen();
     for (const std::string& name : Findings()) {
       EXPECT_TRUE(name == "trash" || name == "orphan-layer" ||
-                  name == "orphan-container-dir")
+                  name == "orphan-container-dir" || name == "partial-blob")
           << name;
     }
     EXPECT_TRUE(last_.ok());

@@ -17,12 +17,13 @@ namespace {
 
 constexpr char kOperation[] = "store.database";
 // Pages of the WAL after which a commit copies them into the database file
-// (two fsyncs). 4 KiB each.
+// (two fsyncs). A process that opens the root alone reads all of them first:
+// 1000 took 1.5 ms of a `ck run`.
 constexpr char kSetup[] =
     "PRAGMA page_size=1024;"
     "PRAGMA journal_mode=WAL;"
     "PRAGMA synchronous=NORMAL;"
-    "PRAGMA wal_autocheckpoint=1000;"
+    "PRAGMA wal_autocheckpoint=250;"
     "PRAGMA journal_size_limit=8388608;"
     "PRAGMA temp_store=MEMORY;";
 

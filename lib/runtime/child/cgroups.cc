@@ -209,7 +209,13 @@ long Cgroups::Make(const char* path) {
 }
 
 bool Cgroups::Frozen() const {
+  // In v1 one hierarchy alone can freeze.
+  bool v1 = false;
   for (int i = 0; i < count_; ++i) {
+    v1 = v1 || child::Find(groups_[i].path, "/freezer/") != nullptr;
+  }
+  for (int i = 0; i < count_; ++i) {
+    if (v1 && child::Find(groups_[i].path, "/freezer/") == nullptr) continue;
     const long fd = Open(groups_[i].path, O_PATH | O_DIRECTORY);
     if (fd < 0) continue;
     const bool frozen = FileStartsWith(int(fd), "freezer.state", 'F') ||

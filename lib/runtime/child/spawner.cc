@@ -30,10 +30,13 @@ class SpareNetwork {
     CloseAndForget(fd_);
   }
 
-  // Makes one, while the monitor just forked is at work. Without the
-  // privilege for it there will never be one.
+  // Makes one, while the monitor just forked is at work: from the second
+  // container on, for many programs start one only. Without the privilege for
+  // it there will never be one.
   void Refill() {
-    if (fd_ >= 0 || refused_) return;
+    const bool first = !wanted_;
+    wanted_ = true;
+    if (first || fd_ >= 0 || refused_) return;
     if (own_ < 0) own_ = int(Open(kOwnNetwork, O_RDONLY));
     refused_ = own_ < 0 || Sys(SYS_unshare, CLONE_NEWNET) < 0;
     if (refused_) return;
@@ -47,6 +50,7 @@ class SpareNetwork {
   static constexpr char kOwnNetwork[] = "/proc/thread-self/ns/net";
   int own_ = -1;
   int fd_ = -1;
+  bool wanted_ = false;
   bool refused_ = false;
 };
 
