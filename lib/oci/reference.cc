@@ -114,7 +114,7 @@ bool IsValidDomain(absl::string_view domain) {
     const size_t end = domain.find(']');
     if (end == absl::string_view::npos || end < 3) return false;
     for (const char c : domain.substr(1, end - 1)) {
-      if (!absl::ascii_isxdigit(c) && c != ':' && c != '.') return false;
+      if (!absl::ascii_isxdigit(c) && c != ':') return false;
     }
     const absl::string_view rest = domain.substr(end + 1);
     return rest.empty() || (rest[0] == ':' && IsPort(rest.substr(1)));

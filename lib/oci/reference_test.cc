@@ -91,6 +91,7 @@ TEST(ImageRefTest, RefusesMalformedNames) {
       "ho_st.io/a",
       "host..io/a",
       "[::1/a",
+      "[aa..a.]/a",
       "[]:80/a",
       "https://a/b",
       "a:.tag",
