@@ -271,6 +271,22 @@ absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
   return absl::OkStatus();
 }
 
+bool ContainerManager::RemoveIfAsked(const std::string& id) {
+  const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
+  if (!container.ok() || !(*container)->row.auto_remove) return true;
+  const absl::StatusOr<UniqueFd> directory = OpenDirectory(id);
+  if (!directory.ok()) return true;
+  if (!sys::TryLockFd(directory->get(), sys::LockMode::kExclusive)
+           .value_or(false)) {
+    return false;
+  }
+  const absl::StatusOr<runtime::ProcessSnapshot> process = Process(id);
+  const bool ended =
+      process.ok() && process->state == runtime::ProcessState::kExited;
+  if (ended) RemoveStopped(**container).IgnoreError();
+  return true;
+}
+
 absl::Status ContainerManager::EndScope(const std::string& scope_id) {
   std::vector<store::ContainerRow> rows;
   CK_RETURN_IF_ERROR(env_.store->Read([&](const store::Txn& txn) {
@@ -324,15 +340,10 @@ void ContainerManager::OnEvent(const std::string& id,
       if (oom) Emit(id, "oom");
       Emit(id, "die", {{"exitCode", absl::StrCat(event.exit_code)}});
       if ((event.flags & runtime::kEventFinal) == 0) break;
-      const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-      if (!container.ok() || !(*container)->row.auto_remove) break;
-      // Not waited for: who holds it may be waiting for this very event, and
-      // removes it itself or starts it again. Reconcile() finds what is left.
-      const absl::StatusOr<UniqueFd> directory = OpenDirectory(id);
-      if (directory.ok() &&
-          sys::TryLockFd(directory->get(), sys::LockMode::kExclusive)
-              .value_or(false)) {
-        RemoveStopped(**container).IgnoreError();
+      // Not waited for here: who holds the lock may be waiting for this very
+      // event, and removes it itself or starts it again.
+      if (!RemoveIfAsked(id)) {
+        live_.TryUntilTrue([this, id] { return RemoveIfAsked(id); });
       }
       break;
     }

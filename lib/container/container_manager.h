@@ -207,6 +207,9 @@ class ContainerManager {
                         absl::Duration grace);
   absl::Status WaitUntilGone(const std::string& id, absl::Duration grace);
   absl::Status RemoveStopped(const Loaded& container);
+  // Removes a container that has ended and asked for it (docker's --rm). False
+  // while somebody else holds its lock. Reconcile() does what this could not.
+  bool RemoveIfAsked(const std::string& id);
   absl::Status KillLeftovers(const std::string& id);
 
   void OnEvent(const std::string& id, const runtime::Event& event);

@@ -453,8 +453,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
                                                  const runtime::Event& event) {
                                             OnEvent(which, event);
                                           }));
-  CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
+  // Before anybody can hear of its end.
   Emit(*container, "start");
+  CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
   if (!options.attach) return nullptr;
   return std::make_unique<ProcessSession>(
       runtime::AttachStream(std::move(ours)), launched->pid);

@@ -7,7 +7,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,22 +118,23 @@ LiveProcessTable::~LiveProcessTable() {
   {
     const MutexLock lock(&mutex_);
     thread = std::move(thread_);
+    stopping_ = true;
   }
-  if (thread.joinable()) {
-    Signal(stop_.get());
-    thread.join();
-  }
+  if (!thread.joinable()) return;
+  Signal(wake_.get());
+  thread.join();
+  RetryWork();
 }
 
 absl::Status LiveProcessTable::StartThread() {
   if (thread_.joinable()) return absl::OkStatus();
   epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
-  stop_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll_.ok() || !stop_.ok()) {
+  wake_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_.ok() || !wake_.ok()) {
     return SyscallError(errno, "container.watch", "epoll_create");
   }
-  epoll_event event{.events = EPOLLIN, .data = {.fd = stop_.get()}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event) < 0) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = wake_.get()}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) < 0) {
     return SyscallError(errno, "container.watch", "epoll_ctl");
   }
   // The host's signals are the host's business.
@@ -168,21 +171,52 @@ std::shared_ptr<LiveProcess> LiveProcessTable::Find(const std::string& id) {
   return found == processes_.end() ? nullptr : found->second;
 }
 
+void LiveProcessTable::TryUntilTrue(std::function<bool()> work) {
+  {
+    const MutexLock lock(&mutex_);
+    work_.push_back(std::move(work));
+  }
+  Signal(wake_.get());
+}
+
+int LiveProcessTable::RetryWork() {
+  constexpr int kPauseMillis = 10;
+  std::vector<std::function<bool()>> work;
+  {
+    const MutexLock lock(&mutex_);
+    work.swap(work_);
+  }
+  std::erase_if(work, [](const std::function<bool()>& done) { return done(); });
+  const MutexLock lock(&mutex_);
+  std::move(work.begin(), work.end(), std::back_inserter(work_));
+  return work_.empty() ? -1 : kPauseMillis;
+}
+
+void LiveProcessTable::Handle(int fd) {
+  if (fd == wake_.get()) {
+    uint64_t count;
+    [[maybe_unused]] const ssize_t drained = read(fd, &count, sizeof count);
+    return;
+  }
+  std::shared_ptr<LiveProcess> process;
+  {
+    const MutexLock lock(&mutex_);
+    const auto found = watched_.find(fd);
+    if (found != watched_.end()) process = found->second;
+  }
+  if (process != nullptr && process->Pump()) Forget(process);
+}
+
 void LiveProcessTable::Watch() {
   while (true) {
-    epoll_event events[16];
-    const int count = epoll_wait(epoll_.get(), events, 16, -1);
-    for (int i = 0; i < count; ++i) {
-      const int fd = events[i].data.fd;
-      if (fd == stop_.get()) return;
-      std::shared_ptr<LiveProcess> process;
-      {
-        const MutexLock lock(&mutex_);
-        const auto found = watched_.find(fd);
-        if (found != watched_.end()) process = found->second;
-      }
-      if (process != nullptr && process->Pump()) Forget(process);
+    const int timeout = RetryWork();
+    {
+      const MutexLock lock(&mutex_);
+      if (stopping_) return;
     }
+    epoll_event events[16];
+    const int count = epoll_wait(epoll_.get(), events, 16, timeout);
+    for (int i = 0; i < count; ++i) Handle(events[i].data.fd);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -77,10 +78,18 @@ class LiveProcessTable {
   absl::Status Add(std::shared_ptr<LiveProcess> process);
   // Null: not started by this engine, or ended long ago.
   std::shared_ptr<LiveProcess> Find(const std::string& id);
+  // Calls `work` from the watcher every 10 ms until it returns true, and a
+  // last time when the table goes. For work that has to wait for others, asked
+  // for by an observer, which may not.
+  void TryUntilTrue(std::function<bool()> work);
 
  private:
   absl::Status StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Watch();
+  // Takes in what fd has to say.
+  void Handle(int fd);
+  // How long the watcher may sleep, in milliseconds; -1: for ever.
+  int RetryWork();
   void Forget(const std::shared_ptr<LiveProcess>& process);
 
   Mutex mutex_;
@@ -89,8 +98,10 @@ class LiveProcessTable {
   // The same by events_fd(), for the watcher.
   absl::flat_hash_map<int, std::shared_ptr<LiveProcess>> watched_
       ABSL_GUARDED_BY(mutex_);
+  std::vector<std::function<bool()>> work_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   UniqueFd epoll_;
-  UniqueFd stop_;  // eventfd
+  UniqueFd wake_;  // eventfd: there is work, or it is time to stop
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,5 +1,7 @@
 // A container's way from creation to removal.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -278,6 +280,43 @@ TEST_F(LifecycleTest, AutoRemoveLeavesNothing) {
     return GetReason(container.Inspect().status()) ==
            Reason::kContainerNotFound;
   }));
+}
+
+// Another process may be at work on it when it ends.
+TEST_F(LifecycleTest, AutoRemoveWaitsForWhoHoldsTheContainer) {
+  ContainerConfig config = Shell("while [ ! -e /go ]; do sleep .01; done");
+  config.auto_remove = true;
+  Engine::Options options;
+  options.root = root();
+  for (const bool engine_closes : {false, true}) {
+    CK_ASSERT_OK_AND_ASSIGN(std::optional<Engine> other, Engine::Open(options));
+    CK_ASSERT_OK_AND_ASSIGN(std::optional<Container> container,
+                            other->Create(config));
+    CK_ASSERT_OK(container->Start());
+    ExecConfig touch;
+    touch.command = {"touch", "/go"};
+    CK_ASSERT_OK_AND_ASSIGN(std::optional<Session> session,
+                            container->Exec(touch));
+    const std::string directory = root() + "/containers/" + container->id();
+    const int held =
+        open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_EQ(flock(held, LOCK_EX), 0);
+    Drain(*session);
+    EXPECT_EQ(container->Wait()->code, 0);
+    EXPECT_EQ(container->Inspect()->state, ContainerState::kExited);
+    close(held);
+    if (engine_closes) {
+      session.reset();
+      container.reset();
+      other.reset();
+      EXPECT_NE(access(directory.c_str(), F_OK), 0);
+    } else {
+      EXPECT_TRUE(Eventually([&] {
+        return GetReason(container->Inspect().status()) ==
+               Reason::kContainerNotFound;
+      }));
+    }
+  }
 }
 
 TEST_F(LifecycleTest, AnotherEngineAdoptsIt) {
