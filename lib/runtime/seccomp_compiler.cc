@@ -69,10 +69,11 @@ struct PendingVerdict {
   std::optional<uint32_t> action;
 };
 
-// Numbers from `start` to the next range's share a verdict.
+// Numbers from `start` to the next range's share a verdict, but for some.
 struct Range {
   uint32_t start;
   Verdict verdict;
+  std::vector<std::pair<uint32_t, Verdict>> exceptions;
 };
 
 std::optional<Compare> CompareOf(absl::string_view op) {
@@ -147,6 +148,7 @@ class RuleTable {
     const Verdict other{{}, default_};
     uint32_t next = first;
     for (const auto& [number, pending] : calls_) {
+      if (number < first) continue;
       if (number > next) Append(out, next, other);
       Append(out, number, Final(pending));
       next = number + 1;
@@ -190,10 +192,24 @@ class RuleTable {
     }
   }
 
+  // What starts at `start`. A single number between two equal ranges becomes
+  // their exception: one comparison instead of two.
   static void Append(std::vector<Range>& out, uint32_t start,
                      const Verdict& verdict) {
+    constexpr size_t kMostExceptions = 8;
     if (!out.empty() && out.back().verdict == verdict) return;
-    out.push_back({start, verdict});
+    if (out.size() >= 2) {
+      Range& before = out[out.size() - 2];
+      const Range& last = out.back();
+      if (last.start + 1 == start && last.exceptions.empty() &&
+          before.verdict == verdict &&
+          before.exceptions.size() < kMostExceptions) {
+        before.exceptions.emplace_back(last.start, last.verdict);
+        out.pop_back();
+        return;
+      }
+    }
+    out.push_back({start, verdict, {}});
   }
 
   const SeccompArch arch_;
@@ -338,34 +354,58 @@ Label EmitCondition(Assembler& as, const Condition& c, Label yes, Label no) {
   return no;
 }
 
-Label EmitVerdict(Assembler& as, const Verdict& verdict) {
-  Label next = as.Return(verdict.action);
-  for (auto rule = verdict.rules.rbegin(); rule != verdict.rules.rend();
-       ++rule) {
-    Label then = as.Return(rule->action);
-    for (auto c = rule->conditions.rbegin(); c != rule->conditions.rend();
-         ++c) {
-      then = EmitCondition(as, *c, then, next);
-    }
-    next = then;
+// Turns tables into searches. Architectures share the code of equal verdicts.
+class SearchEmitter {
+ public:
+  explicit SearchEmitter(Assembler& as) : as_(as) {}
+
+  // The search for numbers from `first` on; the number is in A.
+  Label Emit(const RuleTable& table, uint32_t first) {
+    const std::vector<Range> ranges = table.Ranges(first);
+    return EmitSearch(ranges, 0, ranges.size());
   }
-  return next;
-}
 
-// Binary search over ranges [from, to).
-Label EmitSearch(Assembler& as, const std::vector<Range>& ranges, size_t from,
-                 size_t to) {
-  if (to - from == 1) return EmitVerdict(as, ranges[from].verdict);
-  const size_t middle = from + (to - from) / 2;
-  const Label high = EmitSearch(as, ranges, middle, to);
-  const Label low = EmitSearch(as, ranges, from, middle);
-  return as.Branch(BPF_JGE, ranges[middle].start, high, low);
-}
+ private:
+  // Binary search over ranges [from, to).
+  Label EmitSearch(const std::vector<Range>& ranges, size_t from, size_t to) {
+    if (to - from == 1) return EmitRange(ranges[from]);
+    const size_t middle = from + (to - from) / 2;
+    const Label high = EmitSearch(ranges, middle, to);
+    const Label low = EmitSearch(ranges, from, middle);
+    return as_.Branch(BPF_JGE, ranges[middle].start, high, low);
+  }
 
-Label EmitTable(Assembler& as, const RuleTable& table, uint32_t first) {
-  const std::vector<Range> ranges = table.Ranges(first);
-  return EmitSearch(as, ranges, 0, ranges.size());
-}
+  Label EmitRange(const Range& range) {
+    Label next = EmitVerdict(range.verdict);
+    for (const auto& [number, verdict] : range.exceptions) {
+      const Label then = EmitVerdict(verdict);
+      next = as_.Branch(BPF_JEQ, number, then, next);
+    }
+    return next;
+  }
+
+  Label EmitVerdict(const Verdict& verdict) {
+    if (verdict.rules.empty()) return as_.Return(verdict.action);
+    for (const auto& [known, label] : verdicts_) {
+      if (known == verdict) return label;
+    }
+    Label next = as_.Return(verdict.action);
+    for (auto rule = verdict.rules.rbegin(); rule != verdict.rules.rend();
+         ++rule) {
+      Label then = as_.Return(rule->action);
+      for (auto c = rule->conditions.rbegin(); c != rule->conditions.rend();
+           ++c) {
+        then = EmitCondition(as_, *c, then, next);
+      }
+      next = then;
+    }
+    verdicts_.emplace_back(verdict, next);
+    return next;
+  }
+
+  Assembler& as_;
+  std::vector<std::pair<Verdict, Label>> verdicts_;
+};
 
 absl::StatusOr<uint64_t> FlagsOf(const oci::Seccomp& seccomp) {
   uint64_t flags = 0;
@@ -434,27 +474,29 @@ std::string Assemble(const std::vector<CompiledRule>& rules,
                      const std::vector<SeccompArch>& arches,
                      uint32_t default_action) {
   Assembler as;
-  std::map<uint32_t, Label> sections;  // by AUDIT_ARCH_*
-  std::optional<Label> x32;
-  // x32 shares its AUDIT_ARCH with x86_64 and must be there before it.
-  std::vector<SeccompArch> order = arches;
-  std::stable_partition(order.begin(), order.end(), [](SeccompArch arch) {
-    return arch == SeccompArch::kX32;
-  });
-  for (const SeccompArch arch : order) {
-    RuleTable table(arch, default_action);
+  SearchEmitter search(as);
+  const auto table = [&](SeccompArch arch) {
+    RuleTable out(arch, default_action);
     for (const CompiledRule& rule : rules) {
-      table.AddRule(*rule.rule, rule.conditions, rule.action);
+      out.AddRule(*rule.rule, rule.conditions, rule.action);
     }
-    Label start = EmitTable(as, table, arch == SeccompArch::kX32 ? kX32Bit : 0);
-    if (arch == SeccompArch::kX32) {
-      x32 = start;
-      continue;
-    }
-    if (arch == SeccompArch::kX86_64) {
-      const Label other =
-          x32.has_value() ? *x32 : as.Return(SECCOMP_RET_KILL_THREAD);
-      start = as.Branch(BPF_JGE, kX32Bit, other, start);
+    return out;
+  };
+  const bool x32 = std::find(arches.begin(), arches.end(), SeccompArch::kX32) !=
+                   arches.end();
+  std::map<uint32_t, Label> sections;  // by AUDIT_ARCH_*
+  for (const SeccompArch arch : arches) {
+    if (arch == SeccompArch::kX32) continue;  // a part of x86_64's
+    Label start = search.Emit(table(arch), 0);
+    if (arch == SeccompArch::kX86_64 && x32) {
+      constexpr uint32_t kOwn = kX32Bit + kFirstX32Call;
+      const Label own = search.Emit(table(SeccompArch::kX32), kOwn);
+      const Label shared = as.And(~kX32Bit, start);
+      const Label bit = as.Branch(BPF_JGE, kOwn, own, shared);
+      start = as.Branch(BPF_JGE, kX32Bit, bit, start);
+    } else if (arch == SeccompArch::kX86_64) {
+      start = as.Branch(BPF_JGE, kX32Bit, as.Return(SECCOMP_RET_KILL_THREAD),
+                        start);
     }
     sections[AuditArch(arch)] = as.Load(offsetof(seccomp_data, nr), start);
   }

@@ -10,6 +10,8 @@
 // A rule with several conditions on one argument stands for one rule for each
 // of them (as runc does). Calls of architectures that are not listed kill the
 // thread. Names that no architecture has are ignored (they are newer than us).
+// x32 counts where x86_64 does: its calls below 512 have x86_64's numbers, or
+// are none (arch/x86/entry/syscalls/syscall_64.tbl), and get their verdicts.
 //
 // The program is a binary search over merged ranges of equal verdicts, so
 // loading costs tens of microseconds and a call few instructions.

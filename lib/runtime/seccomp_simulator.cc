@@ -139,16 +139,23 @@ SeccompEvaluator::SeccompEvaluator(const oci::Seccomp& seccomp,
 }
 
 uint32_t SeccompEvaluator::Evaluate(const seccomp_data& call) const {
-  const auto number = static_cast<uint32_t>(call.nr);
-  const Arch* arch = nullptr;
-  for (const Arch& candidate : arches_) {
-    const bool x32 = candidate.arch == SeccompArch::kX32;
-    if (AuditArch(candidate.arch) != call.arch) continue;
-    if (call.arch == AUDIT_ARCH_X86_64 && x32 != (number >= kX32Bit)) continue;
-    arch = &candidate;
-    break;
-  }
+  auto number = static_cast<uint32_t>(call.nr);
+  const auto find = [&](bool x32) -> const Arch* {
+    for (const Arch& arch : arches_) {
+      if (AuditArch(arch.arch) == call.arch &&
+          (arch.arch == SeccompArch::kX32) == x32) {
+        return &arch;
+      }
+    }
+    return nullptr;
+  };
+  const bool x32 = call.arch == AUDIT_ARCH_X86_64 && number >= kX32Bit;
+  const Arch* arch = find(x32);
   if (arch == nullptr) return SECCOMP_RET_KILL_THREAD;
+  if (x32 && number < kX32Bit + kFirstX32Call) {
+    arch = find(false);
+    number -= kX32Bit;
+  }
   const oci::SeccompRule* plain = nullptr;
   const auto entries = arch->calls.find(number);
   if (entries != arch->calls.end()) {

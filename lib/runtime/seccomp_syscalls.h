@@ -13,6 +13,8 @@ enum class SeccompArch { kX86_64, kI386, kX32, kAarch64 };
 
 // Set in the numbers of x32 calls (arch is AUDIT_ARCH_X86_64 for them).
 inline constexpr uint32_t kX32Bit = 0x40000000;
+// The first number that is x32's alone; those below are x86_64's.
+inline constexpr uint32_t kFirstX32Call = 512;
 
 // The architecture this was built for.
 inline constexpr SeccompArch kNativeSeccompArch =
