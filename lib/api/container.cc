@@ -85,11 +85,7 @@ absl::Status Container::Stop(const StopOptions& options) {
 }
 
 absl::Status Container::Restart(const StopOptions& options) {
-  const absl::Status stopped = core_->containers().Stop(id_, options);
-  if (!stopped.ok() && GetReason(stopped) != Reason::kAlreadyStopped) {
-    return stopped;
-  }
-  return core_->containers().Start(id_, {}).status();
+  return core_->containers().Restart(id_, options);
 }
 
 absl::Status Container::Kill(int signal) {

@@ -50,6 +50,12 @@ std::string WithoutSlash(const std::string& name) {
   return absl::StartsWith(name, "/") ? name.substr(1) : name;
 }
 
+// Not: between two runs.
+bool HasEnded(const runtime::ProcessSnapshot& process) {
+  return process.state == runtime::ProcessState::kExited ||
+         process.state == runtime::ProcessState::kLost;
+}
+
 }  // namespace
 
 // Docker's JSON, in which the config is kept, has no other strings.
@@ -142,6 +148,7 @@ absl::StatusOr<std::string> ContainerManager::Create(
   if (!stored.name.empty()) {
     CK_RETURN_IF_ERROR(CheckName(stored.name));
   }
+  CK_RETURN_IF_ERROR(ResolveContainers(stored));
   const std::string id = sys::RandomHex(32);
   auto loaded = std::make_shared<Loaded>();
   CK_ASSIGN_OR_RETURN(const std::string config_json, CheckedJson(stored));
@@ -158,7 +165,7 @@ absl::StatusOr<std::string> ContainerManager::Create(
                  .auto_remove = config.auto_remove};
 
   // Everything that can be wrong with the config is said now, not at start.
-  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded));
+  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded, Purpose::kLookup));
   auto assembly = std::make_shared<const Assembly>(std::move(made));
   for (const std::string& warning : assembly->built.warnings) {
     loaded->record.add_warnings(warning);
@@ -273,18 +280,19 @@ absl::Status ContainerManager::RemoveStopped(const Loaded& container) {
 
 bool ContainerManager::RemoveIfAsked(const std::string& id) {
   const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-  if (!container.ok() || !(*container)->row.auto_remove) return true;
+  if (!container.ok()) {
+    return GetReason(container.status()) == Reason::kContainerNotFound;
+  }
+  if (!(*container)->row.auto_remove) return true;
   const absl::StatusOr<UniqueFd> directory = OpenDirectory(id);
-  if (!directory.ok()) return true;
+  if (!directory.ok()) return false;
   if (!sys::TryLockFd(directory->get(), sys::LockMode::kExclusive)
            .value_or(false)) {
     return false;
   }
   const absl::StatusOr<runtime::ProcessSnapshot> process = Process(id);
-  const bool ended =
-      process.ok() && process->state == runtime::ProcessState::kExited;
-  if (ended) RemoveStopped(**container).IgnoreError();
-  return true;
+  if (!process.ok()) return false;
+  return !HasEnded(*process) || RemoveStopped(**container).ok();
 }
 
 absl::Status ContainerManager::EndScope(const std::string& scope_id) {
@@ -320,10 +328,7 @@ absl::Status ContainerManager::Reconcile() {
     const bool orphan = !row.scope_id.empty() && !ScopeOwnerLives(row.scope_id);
     if (!orphan && !row.auto_remove) continue;
     const absl::StatusOr<runtime::ProcessSnapshot> process = Process(row.id);
-    if (!process.ok() || process->monitored) continue;
-    const bool ended = process->state == runtime::ProcessState::kExited ||
-                       process->state == runtime::ProcessState::kLost;
-    if (!orphan && !ended) continue;
+    if (!process.ok() || (!orphan && !HasEnded(*process))) continue;
     absl::Status removed = Remove(row.id, {.force = true});
     if (GetReason(removed) != Reason::kContainerNotFound) {
       result = FirstError(result, removed);
@@ -343,7 +348,10 @@ void ContainerManager::OnEvent(const std::string& id,
       // Not waited for here: who holds the lock may be waiting for this very
       // event, and removes it itself or starts it again.
       if (!RemoveIfAsked(id)) {
-        live_.TryUntilTrue([this, id] { return RemoveIfAsked(id); });
+        constexpr int kMostTries = 6000;  // a minute
+        live_.TryUntilTrue([this, id, tries = 0]() mutable {
+          return RemoveIfAsked(id) || ++tries == kMostTries;
+        });
       }
       break;
     }

@@ -53,7 +53,7 @@ struct ContainerImage {
 // The owner's end of a scope, for the containers that belong to it.
 struct ScopeBinding {
   std::string id;
-  int fd = -1;  // its end-of-file ends the container; borrowed
+  int fd = -1;  // the owner's pidfd: its end ends the container; borrowed
 };
 
 // Tells the engine what happened and when, as Docker's events name it.
@@ -92,6 +92,8 @@ class ContainerManager {
   absl::StatusOr<std::unique_ptr<ProcessSession>> Start(
       const std::string& id, const StartOptions& options);
   absl::Status Stop(const std::string& id, const StopOptions& options);
+  // Stops it if it runs, and starts it.
+  absl::Status Restart(const std::string& id, const StopOptions& options);
   absl::Status Kill(const std::string& id, int signal);
   absl::Status Pause(const std::string& id);
   absl::Status Unpause(const std::string& id);
@@ -164,7 +166,10 @@ class ContainerManager {
   absl::Status MakeFiles(const ContainerConfig& config,
                          const std::string& hostname, int directory_fd,
                          bool fresh);
-  absl::StatusOr<Assembly> Assemble(const Loaded& container);
+  // Namespaces of other containers are opened for a launch, so those must run
+  // then; for anything else it is enough to know that there are some.
+  enum class Purpose { kLaunch, kLookup };
+  absl::StatusOr<Assembly> Assemble(const Loaded& container, Purpose purpose);
   // The assemblies made last: a create is mostly followed by its start, a
   // start by commands to that container. What they say of users may be old.
   std::shared_ptr<const Assembly> FindRecent(
@@ -174,7 +179,17 @@ class ContainerManager {
   // FindRecent(), or assembled now.
   absl::StatusOr<std::shared_ptr<const Assembly>> RecentAssembly(
       const std::shared_ptr<const Loaded>& container);
-  absl::Status AddJoinedNamespaces(const Loaded& container, Assembly& assembly);
+  absl::Status AddJoinedNamespaces(const Loaded& container, Purpose purpose,
+                                   Assembly& assembly);
+  // "/proc/PID/fd/N" of the namespace `name` of a running container.
+  absl::StatusOr<std::string> OpenNamespace(const std::string& id,
+                                            const char* name,
+                                            Assembly& assembly);
+  // $HOSTNAME: as asked for, else that of the host or of the container whose
+  // network or uts namespace is used, else the first twelve digits of the id.
+  std::string HostnameOf(const ContainerConfig& config, const std::string& id);
+  // Containers that the config names become ids, which no rename changes.
+  absl::Status ResolveContainers(ContainerConfig& config);
   absl::Status AddUserFiles(const Loaded& container,
                             runtime::SpecInputs& inputs);
   // Of the image's layers, which never change.
@@ -197,11 +212,26 @@ class ContainerManager {
   absl::StatusOr<ExitStatus> WaitStopped(const std::string& id,
                                          absl::Time deadline,
                                          const CancelToken& cancel);
+  // Of a container that this engine did not start; nullopt after `deadline`.
+  absl::StatusOr<std::optional<ExitStatus>> WaitAdopted(
+      const std::string& id, absl::Time deadline, const CancelToken& cancel);
   // nullopt: there is no monitor to watch, or it went without a last word.
   absl::StatusOr<std::optional<ExitStatus>> WatchUntilExit(
       const std::string& id, absl::Time deadline, const CancelToken& cancel);
   absl::StatusOr<ExitStatus> WaitForChange(const std::string& id,
                                            const WaitOptions& options);
+  absl::StatusOr<std::unique_ptr<ProcessSession>> StartExec(
+      const std::string& id, const ExecConfig& config);
+  absl::StatusOr<std::unique_ptr<ProcessSession>> StartLocked(
+      const Locked& locked, const StartOptions& options);
+  absl::Status StopLocked(const Locked& locked, const StopOptions& options);
+  // The signal and the time that a stop gives.
+  struct StopPlan {
+    int signal;
+    absl::Duration grace;
+  };
+  absl::StatusOr<StopPlan> StopPlanOf(const Loaded& container,
+                                      const StopOptions& options);
   // Asks the monitor to stop; the caller holds the lock.
   absl::Status SendStop(const std::string& id, int signal,
                         absl::Duration grace);

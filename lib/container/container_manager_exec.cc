@@ -33,6 +33,16 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Attach(
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
     const std::string& id, const containerkit::ExecConfig& config) {
+  auto session = StartExec(id, config);
+  if (session.ok()) return session;
+  return WithObject(
+      Prefix(session.status(),
+             absl::StrCat("exec in container ", id.substr(0, kShortId))),
+      "container", id);
+}
+
+absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
+    const std::string& id, const containerkit::ExecConfig& config) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   if (config.command.empty()) {
     return InvalidArgument(Reason::kCommandMissing, "container.exec",
@@ -84,16 +94,18 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
   }
   const std::string command = absl::StrJoin(config.command, " ");
   CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Exec(spec));
-  CK_ASSIGN_OR_RETURN(const runtime::AttachPacket first,
-                      stream.Read(absl::InfiniteFuture(), &config.cancel));
-  if (first.event.type == runtime::EventType::kFailed) {
-    return WithObject(
-        Prefix(runtime::FailureStatus(first.event.failure),
-               absl::StrCat("exec in container ", id.substr(0, 12))),
-        "container", id);
+  const absl::StatusOr<runtime::AttachPacket> first =
+      stream.Read(absl::InfiniteFuture(), &config.cancel);
+  // The container ended meanwhile.
+  if (GetReason(first.status()) == Reason::kMonitorLost) {
+    return NotRunningError(id);
+  }
+  CK_RETURN_IF_ERROR(first.status());
+  if (first->event.type == runtime::EventType::kFailed) {
+    return runtime::FailureStatus(first->event.failure);
   }
   Emit(id, absl::StrCat("exec_start: ", command));
-  return std::make_unique<ProcessSession>(std::move(stream), first.event.pid);
+  return std::make_unique<ProcessSession>(std::move(stream), first->event.pid);
 }
 
 }  // namespace containerkit::container

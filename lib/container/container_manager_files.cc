@@ -227,7 +227,8 @@ absl::Status ContainerManager::Update(const std::string& id,
   next.record.set_config_json(config_json);
   next.row.record = next.record.SerializeAsString();
   // Says now what a start would say later.
-  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(next));
+  CK_ASSIGN_OR_RETURN(const Assembly assembly,
+                      Assemble(next, Purpose::kLookup));
   CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
   if (process.monitored) {
     CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
@@ -250,9 +251,11 @@ absl::StatusOr<std::string> ContainerManager::DryRun(
     const ContainerConfig& config, const ContainerImage& image) {
   Loaded container;
   container.config = config;
+  CK_RETURN_IF_ERROR(ResolveContainers(container.config));
   container.image = image.config;
   container.row.id = std::string(64, '0');
-  CK_ASSIGN_OR_RETURN(const Assembly assembly, Assemble(container));
+  CK_ASSIGN_OR_RETURN(const Assembly assembly,
+                      Assemble(container, Purpose::kLookup));
   return assembly.planned.plan.Describe();
 }
 

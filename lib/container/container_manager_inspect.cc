@@ -140,7 +140,7 @@ absl::StatusOr<std::string> ContainerManager::InspectJson(const std::string& id,
   InspectExtras extras;
   extras.image_config = container->image.config;
   extras.directory = directory;
-  extras.hostname = Hostname(container->config, id);
+  extras.hostname = HostnameOf(container->config, id);
   extras.graph = {{"LowerDir", absl::StrJoin(snapshot.lower_paths, ":")},
                   {"UpperDir", snapshot.upper_path},
                   {"WorkDir", snapshot.work_path},

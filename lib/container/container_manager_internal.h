@@ -58,8 +58,8 @@ absl::StatusOr<std::string> CheckedJson(const ContainerConfig& config);
 
 absl::Status NotRunningError(const std::string& id);
 
-// As asked for, else the first twelve digits of the id.
-std::string Hostname(const ContainerConfig& config, const std::string& id);
+// The digits of an id that people see.
+inline constexpr size_t kShortId = 12;
 
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy);
 

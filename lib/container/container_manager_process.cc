@@ -40,6 +40,16 @@ absl::Status WithContainer(const absl::Status& status, const std::string& id) {
   return WithObject(status, "container", id);
 }
 
+// What a caller is told of SendStop()'s result.
+absl::Status StopError(const std::string& id, const absl::Status& sent) {
+  if (GetReason(sent) != Reason::kNotRunning) return sent;
+  return WithContainer(
+      FailedPrecondition(Reason::kAlreadyStopped, "container.stop",
+                         absl::StrCat("container ", id.substr(0, kShortId),
+                                      " is not running")),
+      id);
+}
+
 }  // namespace
 
 absl::StatusOr<runtime::MonitorClient> ContainerManager::Monitor(
@@ -72,37 +82,49 @@ absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WatchUntilExit(
   return std::optional<ExitStatus>();
 }
 
+absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WaitAdopted(
+    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(ProcessSnapshot run, Process(id));
+  while (true) {
+    CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
+                        WatchUntilExit(id, deadline, cancel));
+    if (exit.has_value()) {
+      TellDeath(id);
+      return exit;
+    }
+    // Its monitor is gone, or not there yet: the state file has the answer.
+    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+    if (run.pid_start_ticks == 0) run = process;
+    // With another first process it is another run; ours has ended.
+    if (!process.monitored ||
+        (process.pid_start_ticks != 0 &&
+         process.pid_start_ticks != run.pid_start_ticks)) {
+      TellDeath(id);
+      return std::optional<ExitStatus>(ExitOf(process));
+    }
+    if (absl::Now() > deadline) return std::optional<ExitStatus>();
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
 absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
     const std::string& id, absl::Time deadline, const CancelToken& cancel) {
+  absl::StatusOr<std::optional<ExitStatus>> exit = std::optional<ExitStatus>();
   if (const std::shared_ptr<LiveProcess> live = live_.Find(id)) {
-    CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
-                        live->Wait(deadline, cancel));
-    if (exit.has_value()) return *exit;
-  } else {
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot run, Process(id));
-    while (true) {
-      CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
-                          WatchUntilExit(id, deadline, cancel));
-      if (exit.has_value()) {
-        TellDeath(id);
-        return *exit;
-      }
-      // Its monitor is gone, or not there yet: the state file has the answer.
-      // With another first process it is another run; ours has ended.
-      CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
-      if (!process.monitored || process.state == ProcessState::kExited ||
-          process.pid_start_ticks != run.pid_start_ticks) {
-        TellDeath(id);
-        return ExitOf(process);
-      }
-      if (absl::Now() > deadline) break;
-      absl::SleepFor(absl::Milliseconds(1));
-    }
+    exit = live->Wait(deadline, cancel);
   }
+  // Without a monitor the state file says how it ended.
+  if (!exit.ok() ? GetReason(exit.status()) == Reason::kMonitorLost
+                 : !exit->has_value()) {
+    exit = WaitAdopted(id, deadline, cancel);
+  }
+  CK_RETURN_IF_ERROR(exit.status());
+  if (exit->has_value()) return **exit;
   return WithContainer(
-      MakeError(absl::StatusCode::kDeadlineExceeded,
-                absl::StrCat("container ", id.substr(0, 12), " still runs"),
-                {.reason = Reason::kTimeout, .operation = "container.wait"}),
+      MakeError(
+          absl::StatusCode::kDeadlineExceeded,
+          absl::StrCat("container ", id.substr(0, kShortId), " still runs"),
+          {.reason = Reason::kTimeout, .operation = "container.wait"}),
       id);
 }
 
@@ -112,6 +134,8 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
     const std::string& id, const WaitOptions& options) {
   const absl::Time deadline = absl::Now() + options.timeout;
   const UniqueFd notify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  // One that was never started has none yet.
+  CK_RETURN_IF_ERROR(OpenDirectory(id).status());
   CK_ASSIGN_OR_RETURN(const std::string path,
                       env_.store->snapshots().DirPath(id));
   if (!notify.ok() || inotify_add_watch(notify.get(), path.c_str(),
@@ -121,16 +145,21 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
   }
   ExitStatus exit;
   while (true) {
-    const absl::StatusOr<std::shared_ptr<const Loaded>> container = Load(id);
-    if (!container.ok()) {
-      if (options.condition == WaitCondition::kRemoved) return exit;
-      return container.status();
+    const absl::StatusOr<ProcessSnapshot> process = Process(id);
+    const absl::Status loaded = Load(id).status();
+    if (!loaded.ok()) {
+      if (options.condition == WaitCondition::kRemoved &&
+          GetReason(loaded) == Reason::kContainerNotFound) {
+        return exit;
+      }
+      return loaded;
     }
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
-    if (process.monitored && options.condition == WaitCondition::kNextExit) {
+    CK_RETURN_IF_ERROR(process.status());
+    if (process->monitored && process->state != ProcessState::kExited &&
+        options.condition == WaitCondition::kNextExit) {
       return WaitStopped(id, deadline, options.cancel);
     }
-    exit = ExitOf(process);
+    exit = ExitOf(*process);
     CK_RETURN_IF_ERROR(
         runtime::WaitForFd(notify.get(), POLLIN, deadline, &options.cancel));
     char events[4096];
@@ -174,8 +203,11 @@ absl::Status ContainerManager::SendStop(const std::string& id, int signal,
   // A frozen process cannot take the signal: thaw it, as docker does.
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
   if (!paused) return absl::OkStatus();
-  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
-  return WithContainer(cgroup->Thaw(), id);
+  const auto cgroup = OpenCgroup(id);
+  const absl::Status thawed = cgroup.ok() ? (*cgroup)->Thaw() : cgroup.status();
+  // The monitor may have ended it meanwhile.
+  if (thawed.code() == absl::StatusCode::kNotFound) return absl::OkStatus();
+  return WithContainer(thawed, id);
 }
 
 absl::Status ContainerManager::WaitUntilGone(const std::string& id,
@@ -199,34 +231,43 @@ absl::Status ContainerManager::WaitUntilGone(const std::string& id,
   return exit.status();
 }
 
+absl::StatusOr<ContainerManager::StopPlan> ContainerManager::StopPlanOf(
+    const Loaded& container, const StopOptions& options) {
+  const ContainerConfig& config = container.config;
+  StopPlan plan{
+      options.signal,
+      options.timeout.value_or(config.stop_timeout.value_or(kDefaultGrace))};
+  if (plan.signal != 0) return plan;
+  const std::string& name = config.stop_signal.empty()
+                                ? container.image.config.stop_signal
+                                : config.stop_signal;
+  plan.signal = SIGTERM;
+  if (!name.empty()) {
+    CK_ASSIGN_OR_RETURN(plan.signal, runtime::ParseSignal(name));
+  }
+  return plan;
+}
+
 absl::Status ContainerManager::Stop(const std::string& id,
                                     const StopOptions& options) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  const ContainerConfig& config = container->config;
-  int signal = options.signal;
-  if (signal == 0) {
-    const std::string& name = config.stop_signal.empty()
-                                  ? container->image.config.stop_signal
-                                  : config.stop_signal;
-    signal = SIGTERM;
-    if (!name.empty()) {
-      CK_ASSIGN_OR_RETURN(signal, runtime::ParseSignal(name));
-    }
+  CK_ASSIGN_OR_RETURN(const StopPlan plan, StopPlanOf(*container, options));
+  {
+    CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+    CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
   }
-  const absl::Duration grace =
-      options.timeout.value_or(config.stop_timeout.value_or(kDefaultGrace));
-  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
-  const absl::Status sent = SendStop(id, signal, grace);
-  locked.lock.Reset();
-  if (GetReason(sent) == Reason::kNotRunning) {
-    return WithContainer(
-        FailedPrecondition(
-            Reason::kAlreadyStopped, "container.stop",
-            absl::StrCat("container ", id.substr(0, 12), " is not running")),
-        id);
-  }
-  CK_RETURN_IF_ERROR(sent);
-  CK_RETURN_IF_ERROR(WaitUntilGone(id, grace));
+  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace));
+  Emit(id, "stop");
+  return absl::OkStatus();
+}
+
+absl::Status ContainerManager::StopLocked(const Locked& locked,
+                                          const StopOptions& options) {
+  const std::string& id = locked.container->row.id;
+  CK_ASSIGN_OR_RETURN(const StopPlan plan,
+                      StopPlanOf(*locked.container, options));
+  CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
+  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace));
   Emit(id, "stop");
   return absl::OkStatus();
 }
@@ -237,13 +278,19 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
     return InvalidArgument(Reason::kInvalidArgument, "container.kill",
                            absl::StrCat("no signal ", signal));
   }
+  CK_ASSIGN_OR_RETURN(const StopPlan stop, StopPlanOf(*container, {}));
   CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
-  if (signal == SIGKILL) {
-    // Not to be undone by a restart policy, and not held up by a pause.
-    CK_RETURN_IF_ERROR(SendStop(id, signal, absl::ZeroDuration()));
+  // SIGKILL and the stop signal are not to be undone by a restart policy, and
+  // not held up by a pause.
+  if (signal == SIGKILL || signal == stop.signal) {
+    CK_RETURN_IF_ERROR(SendStop(
+        id, signal,
+        signal == SIGKILL ? absl::ZeroDuration() : absl::InfiniteDuration()));
   } else {
     CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
-    CK_RETURN_IF_ERROR(WithContainer(monitor.Signal(signal), id));
+    const absl::Status sent = monitor.Signal(signal);
+    if (GetReason(sent) == Reason::kMonitorLost) return NotRunningError(id);
+    CK_RETURN_IF_ERROR(WithContainer(sent, id));
   }
   Emit(id, "kill", {{"signal", absl::StrCat(signal)}});
   return absl::OkStatus();
@@ -313,7 +360,8 @@ absl::Status ContainerManager::Unpause(const std::string& id) {
 
 absl::Status ContainerManager::KillLeftovers(const std::string& id) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  const absl::StatusOr<Assembly> assembly = Assemble(*container);
+  const absl::StatusOr<Assembly> assembly =
+      Assemble(*container, Purpose::kLookup);
   if (!assembly.ok()) return absl::OkStatus();  // it could not start either
   const std::vector<sys::CgroupDirectory>& groups = assembly->planned.cgroup;
   if (const auto cgroup = sys::Cgroup::Open(groups); cgroup.ok()) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <memory>
@@ -75,11 +76,16 @@ HealthConfig EffectiveHealth(const ContainerConfig& config,
   return health;
 }
 
-}  // namespace
-
-std::string Hostname(const ContainerConfig& config, const std::string& id) {
-  return config.hostname.empty() ? id.substr(0, 12) : config.hostname;
+bool JoinsContainers(const ContainerConfig& config) {
+  for (const NamespaceChoice* choice :
+       {&config.network, &config.pid, &config.ipc, &config.uts,
+        &config.cgroup}) {
+    if (choice->kind == NamespaceChoice::Kind::kContainer) return true;
+  }
+  return false;
 }
+
+}  // namespace
 
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
   switch (policy) {
@@ -120,7 +126,56 @@ absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
   return write(kResolvConfFile, files.resolv_conf);
 }
 
+absl::Status ContainerManager::ResolveContainers(ContainerConfig& config) {
+  for (NamespaceChoice* choice : {&config.network, &config.pid, &config.ipc,
+                                  &config.uts, &config.cgroup}) {
+    if (choice->kind != NamespaceChoice::Kind::kContainer) continue;
+    CK_ASSIGN_OR_RETURN(choice->container, FindId(choice->container));
+  }
+  return absl::OkStatus();
+}
+
+std::string ContainerManager::HostnameOf(const ContainerConfig& config,
+                                         const std::string& id) {
+  constexpr int kLongestChain = 16;
+  std::string owner = id;
+  ContainerConfig of = config;
+  for (int i = 0; i < kLongestChain && of.hostname.empty(); ++i) {
+    const NamespaceChoice* from = nullptr;
+    for (const NamespaceChoice* choice : {&of.network, &of.uts}) {
+      if (choice->kind == NamespaceChoice::Kind::kHost) {
+        utsname host;
+        return uname(&host) == 0 ? host.nodename : owner.substr(0, kShortId);
+      }
+      if (choice->kind == NamespaceChoice::Kind::kContainer) from = choice;
+    }
+    if (from == nullptr) break;
+    const auto other = Load(from->container);
+    if (!other.ok()) break;
+    owner = from->container;
+    of = ContainerConfig((*other)->config);
+  }
+  return of.hostname.empty() ? owner.substr(0, kShortId) : of.hostname;
+}
+
+absl::StatusOr<std::string> ContainerManager::OpenNamespace(
+    const std::string& id, const char* name, Assembly& assembly) {
+  CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
+  if (process.state != ProcessState::kRunning) return NotRunningError(id);
+  // The descriptor keeps the namespace, the pid may be reused.
+  CK_ASSIGN_OR_RETURN(
+      UniqueFd fd,
+      sys::OpenAt(AT_FDCWD, absl::StrCat("/proc/", process.pid, "/ns/", name),
+                  O_RDONLY));
+  CK_ASSIGN_OR_RETURN(const ProcessSnapshot after, Process(id));
+  if (after.pid != process.pid) return NotRunningError(id);
+  std::string path = absl::StrCat("/proc/", getpid(), "/fd/", fd.get());
+  assembly.namespaces.push_back(std::move(fd));
+  return path;
+}
+
 absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
+                                                   Purpose purpose,
                                                    Assembly& assembly) {
   const ContainerConfig& config = container.config;
   const auto join = [&](const NamespaceChoice& choice, const char* name,
@@ -128,20 +183,11 @@ absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
     if (choice.kind != NamespaceChoice::Kind::kContainer) {
       return absl::OkStatus();
     }
-    CK_ASSIGN_OR_RETURN(const std::string id, FindId(choice.container));
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
-    if (process.state != ProcessState::kRunning) return NotRunningError(id);
-    // The descriptor keeps the namespace, the pid may be reused.
-    CK_ASSIGN_OR_RETURN(
-        UniqueFd fd,
-        sys::OpenAt(AT_FDCWD, absl::StrCat("/proc/", process.pid, "/ns/", name),
-                    O_RDONLY));
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot after, Process(id));
-    if (after.pid != process.pid) return NotRunningError(id);
-    path = absl::StrCat("/proc/", getpid(), "/fd/", fd.get());
-    assembly.namespaces.push_back(std::move(fd));
-    CK_ASSIGN_OR_RETURN(const auto other, Load(id));
-    assembly.inputs.joined_hostname = Hostname(other->config, id);
+    if (purpose == Purpose::kLookup) {
+      path = absl::StrCat("/proc/0/ns/", name);  // there is no such process
+      return absl::OkStatus();
+    }
+    CK_ASSIGN_OR_RETURN(path, OpenNamespace(choice.container, name, assembly));
     return absl::OkStatus();
   };
   runtime::SpecInputs& inputs = assembly.inputs;
@@ -222,14 +268,14 @@ ContainerManager::RecentAssembly(
     const std::shared_ptr<const Loaded>& container) {
   std::shared_ptr<const Assembly> found = FindRecent(container);
   if (found != nullptr) return found;
-  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container));
+  CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container, Purpose::kLookup));
   found = std::make_shared<const Assembly>(std::move(made));
   Remember(container, found);
   return found;
 }
 
 absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
-    const Loaded& container) {
+    const Loaded& container, Purpose purpose) {
   const std::string& id = container.row.id;
   const ContainerConfig& config = container.config;
   CK_ASSIGN_OR_RETURN(const std::string directory,
@@ -243,6 +289,7 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
   // Any directory will do: only the child sees the root there, in its own
   // mount namespace, and nobody looks for something below this one.
   inputs.root_path = snapshot.work_path;
+  inputs.hostname = HostnameOf(config, id);
   inputs.hostname_path = absl::StrCat(directory, "/", kHostnameFile);
   inputs.hosts_path = absl::StrCat(directory, "/", kHostsFile);
   inputs.resolv_conf_path = absl::StrCat(directory, "/", kResolvConfFile);
@@ -253,7 +300,7 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
       !config.cgroup_parent.empty()
           ? absl::StrCat(config.cgroup_parent, "/", id)
           : absl::StrCat(rootless ? "" : "/", "containerkit-", id);
-  CK_RETURN_IF_ERROR(AddJoinedNamespaces(container, assembly));
+  CK_RETURN_IF_ERROR(AddJoinedNamespaces(container, purpose, assembly));
   CK_RETURN_IF_ERROR(AddUserFiles(container, inputs));
   if (config.security.privileged) {
     CK_ASSIGN_OR_RETURN(inputs.devices, runtime::AllHostDevices());
@@ -395,6 +442,25 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
   CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+  return StartLocked(locked, options);
+}
+
+absl::Status ContainerManager::Restart(const std::string& id,
+                                       const StopOptions& options) {
+  // One lock for both: what removes itself when it ends must not now.
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+  const absl::Status stopped = StopLocked(locked, options);
+  if (!stopped.ok() && GetReason(stopped) != Reason::kAlreadyStopped) {
+    return stopped;
+  }
+  CK_RETURN_IF_ERROR(StartLocked(locked, {}).status());
+  Emit(id, "restart");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
+    const Locked& locked, const StartOptions& options) {
+  const std::string& id = locked.container->row.id;
   std::shared_ptr<const Loaded> container = locked.container;
   if (options.rows != 0 && options.columns != 0) {
     auto sized = std::make_shared<Loaded>(*container);
@@ -419,14 +485,16 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
       env_.store->snapshots().Prepare(id, container->image.diff_ids));
   CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
   CK_RETURN_IF_ERROR(MakeFiles(container->config,
-                               Hostname(container->config, id), directory.get(),
-                               snapshot.fresh));
+                               HostnameOf(container->config, id),
+                               directory.get(), snapshot.fresh));
   // Only of a container without files of its own is what is known of its
   // users still true.
   std::shared_ptr<const Assembly> assembly =
-      snapshot.fresh ? FindRecent(container) : nullptr;
+      snapshot.fresh && !JoinsContainers(container->config)
+          ? FindRecent(container)
+          : nullptr;
   if (assembly == nullptr) {
-    CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container));
+    CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*container, Purpose::kLaunch));
     assembly = std::make_shared<const Assembly>(std::move(made));
     Remember(container, assembly);
   }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,7 +54,10 @@ LiveProcess::LiveProcess(std::string id, runtime::EventStream events,
       events_fd_(events.fd()),
       events_(std::move(events)) {}
 
+void LiveProcess::HangUp() { shutdown(events_fd_, SHUT_RDWR); }
+
 bool LiveProcess::Pump() {
+  const MutexLock in_order(&dispatch_);
   std::vector<runtime::Event> seen;
   bool ended = false;
   {
@@ -123,6 +127,15 @@ LiveProcessTable::~LiveProcessTable() {
   if (!thread.joinable()) return;
   Signal(wake_.get());
   thread.join();
+  decltype(watched_) watched;
+  {
+    const MutexLock lock(&mutex_);
+    watched.swap(watched_);
+  }
+  for (const auto& [fd, process] : watched) {
+    process->HangUp();
+    process->Pump();
+  }
   RetryWork();
 }
 

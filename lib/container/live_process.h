@@ -49,6 +49,10 @@ class LiveProcess {
   // Takes in what has arrived; true once nothing more will come.
   bool Pump();
 
+  // The monitor hears that nobody listens any more: it keeps what happens from
+  // now on for others to tell. What it has said before can still be taken in.
+  void HangUp();
+
  private:
   LiveProcess(std::string id, runtime::EventStream events, Observer observer,
               UniqueFd done);
@@ -57,6 +61,8 @@ class LiveProcess {
   const Observer observer_;
   const UniqueFd done_fd_;  // eventfd, readable once done_
   const int events_fd_;
+  Mutex dispatch_;  // held while events are handed out, so that they stay in
+                    // order; taken before mutex_
   Mutex mutex_;
   runtime::EventStream events_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;

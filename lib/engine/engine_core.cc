@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -162,7 +163,12 @@ absl::StatusOr<std::string> EngineCore::Create(const ContainerConfig& config,
                                                const std::string& scope_id) {
   CK_ASSIGN_OR_RETURN(const container::ContainerImage image, ImageOf(config),
                       "create container");
-  return containers_->Create(config, image, scope_id);
+  absl::StatusOr<std::string> id = containers_->Create(config, image, scope_id);
+  if (id.ok()) return id;
+  // There is no container yet that could be named by its id.
+  return WithObject(Prefix(id.status(), "create container"),
+                    config.name.empty() ? "image" : "container",
+                    config.name.empty() ? config.image : config.name);
 }
 
 absl::StatusOr<std::string> EngineCore::DryRun(const ContainerConfig& config) {
@@ -312,13 +318,13 @@ absl::StatusOr<std::shared_ptr<ScopeCore>> ScopeCore::Create(
     std::shared_ptr<EngineCore> core) {
   std::shared_ptr<ScopeCore> scope(new ScopeCore(std::move(core)));
   CK_ASSIGN_OR_RETURN(scope->id_, container::NewScopeId());
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) {
-    return SyscallError(errno, "engine.scope", "pipe2");
+  scope->owner_.Reset(
+      static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));  // close-on-exec
+  if (!scope->owner_.ok()) {
+    return SyscallError(errno, "engine.scope", "pidfd_open");
   }
-  scope->reading_.Reset(ends[0]);
-  scope->writing_.Reset(ends[1]);
-  scope->core_->containers().AddScope({.id = scope->id_, .fd = ends[0]});
+  scope->core_->containers().AddScope(
+      {.id = scope->id_, .fd = scope->owner_.get()});
   return scope;
 }
 

@@ -83,11 +83,11 @@ class EngineCore {
   std::unique_ptr<container::ContainerManager> containers_;
 };
 
-// One scope: a pipe whose writing end only this process has. Its monitors
-// hold the reading ends, so the kernel itself tells them when we are gone.
+// One scope: its monitors hold a pidfd of this process, so the kernel itself
+// tells them when it is gone, whatever its own children may have inherited.
 class ScopeCore {
  public:
-  // Errors: as pipe2(2).
+  // Errors: as pidfd_open(2).
   static absl::StatusOr<std::shared_ptr<ScopeCore>> Create(
       std::shared_ptr<EngineCore> core);
   ~ScopeCore();
@@ -105,8 +105,7 @@ class ScopeCore {
 
   const std::shared_ptr<EngineCore> core_;
   std::string id_;
-  UniqueFd reading_;
-  UniqueFd writing_;
+  UniqueFd owner_;
 };
 
 }  // namespace containerkit::engine

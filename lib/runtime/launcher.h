@@ -46,8 +46,10 @@ struct LaunchSpec {
   int stdin_fd = -1;      // given ones become the process's own
   int stdout_fd = -1;
   int stderr_fd = -1;
-  int attach_fd = -1;   // attached from the first byte on (AttachStream's peer)
-  int scope_fd = -1;    // the container ends when this end-of-files
+  int attach_fd = -1;  // attached from the first byte on (AttachStream's peer)
+  // The container ends when this is readable or hangs up: a pidfd's process has
+  // ended, the writing end of a pipe is closed.
+  int scope_fd = -1;
   int console_fd = -1;  // unix socket that receives the pty's master
   // Plan steps name these by index. The first preserve_fds of them are the
   // process's descriptors 3, 4, ...

@@ -276,16 +276,9 @@ absl::StatusOr<std::string> BuildHostname(Building& b) {
   const ContainerConfig& config = b.config;
   CK_RETURN_IF_ERROR(CheckNames(config.names));
   constexpr size_t kShortId = 12;
-  const bool joins = config.network.kind == Kind::kHost ||
-                     config.network.kind == Kind::kContainer ||
-                     config.uts.kind == Kind::kHost ||
-                     config.uts.kind == Kind::kContainer;
   std::string hostname = config.hostname;
-  if (hostname.empty()) {
-    hostname = joins && !b.inputs.joined_hostname.empty()
-                   ? b.inputs.joined_hostname
-                   : b.inputs.id.substr(0, kShortId);
-  }
+  if (hostname.empty()) hostname = b.inputs.hostname;
+  if (hostname.empty()) hostname = b.inputs.id.substr(0, kShortId);
   if (!IsHostname(hostname)) {
     return Invalid(Reason::kInvalidArgument,
                    absl::StrCat("hostname \"", hostname, "\""));

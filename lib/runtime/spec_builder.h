@@ -40,9 +40,9 @@ struct SpecInputs {
   // ipc kShareable and kContainer: the host directory that is /dev/shm.
   // Empty: a tmpfs of the container's own.
   std::string shm_path;
-  // Hostname of the container joined by `uts` or `network`; our own for
-  // kHost.
-  std::string joined_hostname;
+  // What $HOSTNAME says if the config names none, and with a uts namespace of
+  // its own the system's name; empty: the first twelve digits of the id.
+  std::string hostname;
   // The nodes behind --device (ResolveDevices() in host_devices.h); for a
   // privileged container all of the host's (AllHostDevices()).
   std::vector<HostDevice> devices;

@@ -113,6 +113,7 @@ absl::StatusOr<Snapshot> Snapshots::Prepare(
     // The mark of an earlier "volatile" mount forbids another one. Whether
     // its data is whole is known: a crash of the machine ends all containers
     // that were mounted so.
+    unlinkat(dir.get(), "work/work/incompat/volatile/dirty", 0);
     unlinkat(dir.get(), "work/work/incompat/volatile", AT_REMOVEDIR);
     unlinkat(dir.get(), "work/work/incompat", AT_REMOVEDIR);
   }

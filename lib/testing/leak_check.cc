@@ -10,9 +10,12 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -49,14 +52,38 @@ void AddMounts(std::set<std::string>& things) {
   while (std::getline(in, line)) things.insert(absl::StrCat("mount ", line));
 }
 
+// The cgroups that hold this process's own one, below /sys/fs/cgroup, without
+// the roots: whoever runs us may make siblings of it at any time.
+std::set<std::string> CgroupsOfTheRunner() {
+  std::set<std::string> out;
+  std::ifstream in("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(in, line)) {
+    const std::vector<std::string> fields =
+        absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (fields.size() != 3) continue;
+    const std::string parent = fields[2].substr(0, fields[2].rfind('/'));
+    if (parent.empty()) continue;
+    const std::string controllers(absl::StripPrefix(fields[1], "name="));
+    out.insert(absl::StrCat("/sys/fs/cgroup/",
+                            controllers.empty() ? "unified" : controllers,
+                            parent));
+    if (controllers.empty()) out.insert(absl::StrCat("/sys/fs/cgroup", parent));
+  }
+  return out;
+}
+
 void AddCgroups(const std::string& dir, int depth,
+                const std::set<std::string>& foreign,
                 std::set<std::string>& things) {
   ForEachName(dir, [&](const std::string& name) {
     const std::string path = absl::StrCat(dir, "/", name);
     struct stat st;
     if (lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) return;
     things.insert(absl::StrCat("cgroup ", path));
-    if (depth > 0) AddCgroups(path, depth - 1, things);
+    if (depth > 0 && !foreign.contains(path)) {
+      AddCgroups(path, depth - 1, foreign, things);
+    }
   });
 }
 
@@ -84,7 +111,7 @@ Snapshot Snapshot::Take() {
   Snapshot snapshot;
   AddDescriptors(snapshot.things_);
   AddMounts(snapshot.things_);
-  AddCgroups("/sys/fs/cgroup", 4, snapshot.things_);
+  AddCgroups("/sys/fs/cgroup", 4, CgroupsOfTheRunner(), snapshot.things_);
   ForEachName("/sys/class/net", [&](const std::string& name) {
     snapshot.things_.insert(absl::StrCat("link ", name));
   });
@@ -101,7 +128,7 @@ std::string Snapshot::ExtraOver(const Snapshot& before) const {
 }
 
 std::string Snapshot::WaitUntilBackTo(const Snapshot& before) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(2);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
   while (true) {
     const std::string extra = Take().ExtraOver(before);
     if (extra.empty() || absl::Now() > deadline) return extra;

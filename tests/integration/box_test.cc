@@ -250,6 +250,60 @@ TEST_F(BoxTest, SharesNamespacesOfAnotherContainer) {
   EXPECT_TRUE(absl::StartsWith(seen, absl::StrCat(link, "\n"))) << seen;
 }
 
+// Whose namespaces it uses may be started later, end, and be started again.
+TEST_F(BoxTest, OutlivesTheContainerWhoseNetworkItUses) {
+  ContainerConfig first = Shell("sleep 100");
+  first.name = "owner";
+  first.hostname = "owners-name";
+  CK_ASSERT_OK_AND_ASSIGN(Container owner, engine().Create(first));
+  ContainerConfig second = Shell(
+      "echo $HOSTNAME; cat /etc/hostname; [ -e /again ] || { touch /again; "
+      "while [ ! -e /die ]; do sleep .02; done; exit 1; }; sleep 100");
+  second.restart.policy = RestartConfig::Policy::kAlways;
+  second.network = {.kind = NamespaceChoice::Kind::kContainer,
+                    .container = "owner"};
+  CK_ASSERT_OK_AND_ASSIGN(Container guest, engine().Create(second));
+  EXPECT_THAT(guest.Start().status(),
+              StatusIs(StatusCode::kFailedPrecondition, Reason::kNotRunning));
+  CK_ASSERT_OK(owner.Rename("renamed"));
+  CK_ASSERT_OK(owner.Start());
+  CK_ASSERT_OK(guest.Start());
+  const auto network = [](Container& of) {
+    char link[64] = {};
+    const std::string path =
+        absl::StrCat("/proc/", of.Inspect()->pid, "/ns/net");
+    EXPECT_GT(readlink(path.c_str(), link, sizeof link - 1), 0);
+    return std::string(link);
+  };
+  const std::string shared = network(owner);
+  EXPECT_EQ(network(guest), shared);
+  CK_ASSERT_OK(owner.Stop({.timeout = absl::ZeroDuration(), .signal = 0}));
+
+  EXPECT_EQ(guest.Inspect()->state, ContainerState::kRunning);
+  EXPECT_TRUE(engine().ListContainers({.all = true}).ok());
+  CK_EXPECT_OK(guest.Pause());
+  CK_EXPECT_OK(guest.Unpause());
+  EXPECT_TRUE(guest.Stats().ok());
+  ExecConfig exec;
+  exec.command = {"touch", "/die"};
+  CK_ASSERT_OK_AND_ASSIGN(Session session, guest.Exec(exec));
+  Drain(session);
+  // Its restart finds the network that it had.
+  EXPECT_TRUE(Eventually([&] {
+    const auto info = guest.Inspect();
+    return info->restart_count == 1 && info->state == ContainerState::kRunning;
+  }));
+  EXPECT_EQ(network(guest), shared);
+  std::string log;
+  CK_ASSERT_OK(guest.Logs({}, [&](const Output& output) {
+    log.append(output.data.data(), output.data.size());
+    return true;
+  }));
+  EXPECT_TRUE(absl::StartsWith(log, "owners-name\n")) << log;
+  CK_EXPECT_OK(guest.Remove({.force = true}));
+  CK_EXPECT_OK(owner.Remove());
+}
+
 TEST_F(BoxTest, HostNetworkIsANamedGrant) {
   char link[64] = {};
   ASSERT_GT(readlink("/proc/self/ns/net", link, sizeof link - 1), 0);

@@ -2,6 +2,7 @@
 //
 //   host_program ROOT orphan NAME     starts a container, says so, sleeps
 //   host_program ROOT scope COUNT     starts containers in a scope, likewise
+//   host_program ROOT forked COUNT    the same, with a child that sleeps too
 #include <stdio.h>
 #include <unistd.h>
 
@@ -40,13 +41,18 @@ int main(int argc, char** argv) {
   absl::StatusOr<Scope> scope = engine->NewScope();
   if (!scope.ok()) return Fail(scope.status());
   int count = 1;
-  const bool scoped = std::string(argv[2]) == "scope";
+  const std::string mode = argv[2];
+  const bool scoped = mode == "scope" || mode == "forked";
   if (scoped && !absl::SimpleAtoi(argv[3], &count)) return 2;
   if (!scoped) config.name = argv[3];
   for (int i = 0; i < count; ++i) {
     const absl::Status started =
         StartSleeper(scoped ? scope->Create(config) : engine->Create(config));
     if (!started.ok()) return Fail(started);
+  }
+  if (mode == "forked" && fork() == 0) {
+    sleep(60);
+    _exit(0);
   }
   puts("ready");
   fflush(stdout);

@@ -162,10 +162,10 @@ TEST_F(LifecycleTest, StatesFollowTheTable) {
 
 TEST_F(LifecycleTest, StopsWithTheStopSignal) {
   ContainerConfig config =
-      Shell("trap 'exit 7' TERM; while :; do sleep .02; done");
+      Shell("trap 'exit 7' TERM; touch /ready; while :; do sleep .02; done");
   CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
   CK_ASSERT_OK(container.Start());
-  absl::SleepFor(absl::Milliseconds(50));  // until the trap is set
+  EXPECT_TRUE(Eventually([&] { return container.StatPath("/ready").ok(); }));
   CK_ASSERT_OK(container.Stop({.timeout = absl::Seconds(5), .signal = 0}));
   EXPECT_EQ(container.Inspect()->exit.code, 7);
 }
@@ -293,14 +293,14 @@ TEST_F(LifecycleTest, AutoRemoveWaitsForWhoHoldsTheContainer) {
     CK_ASSERT_OK_AND_ASSIGN(std::optional<Container> container,
                             other->Create(config));
     CK_ASSERT_OK(container->Start());
-    ExecConfig touch;
-    touch.command = {"touch", "/go"};
-    CK_ASSERT_OK_AND_ASSIGN(std::optional<Session> session,
-                            container->Exec(touch));
     const std::string directory = root() + "/containers/" + container->id();
     const int held =
         open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ASSERT_EQ(flock(held, LOCK_EX), 0);
+    ExecConfig touch;
+    touch.command = {"touch", "/go"};
+    CK_ASSERT_OK_AND_ASSIGN(std::optional<Session> session,
+                            container->Exec(touch));
     Drain(*session);
     EXPECT_EQ(container->Wait()->code, 0);
     EXPECT_EQ(container->Inspect()->state, ContainerState::kExited);
@@ -334,7 +334,7 @@ TEST_F(LifecycleTest, AnotherEngineAdoptsIt) {
   ExecConfig touch;
   touch.command = {"touch", "/go"};
   CK_ASSERT_OK_AND_ASSIGN(Session session, adopted.Exec(touch));
-  EXPECT_EQ(Drain(session).exit_code, 0);
+  Drain(session);  // the container's end may kill it
   EXPECT_EQ(adopted.Wait()->code, 3);
   std::string log;
   CK_ASSERT_OK(adopted.Logs({}, [&](const Output& output) {
@@ -407,6 +407,63 @@ TEST_F(LifecycleTest, ScopeDiesWithItsOwner) {
   CK_ASSERT_OK_AND_ASSIGN(const auto left,
                           engine().ListContainers({.all = true}));
   EXPECT_TRUE(left.empty());
+}
+
+// A child that the owner forked holds copies of all of its descriptors.
+TEST_F(LifecycleTest, ScopeDiesThoughAChildOfItsOwnerLives) {
+  const pid_t host = StartHost({root(), "forked", "2"});
+  CK_ASSERT_OK_AND_ASSIGN(const auto running, engine().ListContainers());
+  EXPECT_EQ(running.size(), 2u);
+  std::ifstream children(
+      absl::StrCat("/proc/", host, "/task/", host, "/children"));
+  std::vector<pid_t> forked;
+  for (pid_t pid; children >> pid;) {
+    std::string name;
+    std::getline(std::ifstream(absl::StrCat("/proc/", pid, "/comm")), name);
+    if (name == "host_program") forked.push_back(pid);
+  }
+  ASSERT_EQ(forked.size(), 1u);
+  kill(host, SIGKILL);
+  waitpid(host, nullptr, 0);
+  for (const ContainerInfo& info : running) {
+    EXPECT_TRUE(Eventually([&] { return kill(info.pid, 0) != 0; }));
+  }
+  EXPECT_EQ(kill(forked[0], SIGKILL), 0);
+  waitpid(forked[0], nullptr, 0);
+  Reopen();
+  CK_ASSERT_OK_AND_ASSIGN(const auto left,
+                          engine().ListContainers({.all = true}));
+  EXPECT_TRUE(left.empty());
+}
+
+TEST_F(LifecycleTest, RestartKeepsWhatRemovesItselfAtItsEnd) {
+  ContainerConfig config = Shell("sleep 100");
+  config.auto_remove = true;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  const pid_t first = container.Inspect()->pid;
+  CK_ASSERT_OK(
+      container.Restart({.timeout = absl::ZeroDuration(), .signal = 0}));
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kRunning);
+  EXPECT_NE(container.Inspect()->pid, first);
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  EXPECT_TRUE(Eventually([&] {
+    return GetReason(container.Inspect().status()) ==
+           Reason::kContainerNotFound;
+  }));
+}
+
+// As docker does: the stop signal says that it is meant to stay down.
+TEST_F(LifecycleTest, KillWithTheStopSignalEndsRestarting) {
+  ContainerConfig config =
+      Shell("trap 'exit 3' TERM; touch /ready; while :; do sleep .02; done");
+  config.restart.policy = RestartConfig::Policy::kAlways;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  EXPECT_TRUE(Eventually([&] { return container.StatPath("/ready").ok(); }));
+  CK_ASSERT_OK(container.Kill(SIGTERM));
+  EXPECT_EQ(container.Wait()->code, 3);
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kExited);
 }
 
 TEST_F(LifecycleTest, ScopeClosesOnRequest) {

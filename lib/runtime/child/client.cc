@@ -115,6 +115,14 @@ void StartExec(Client& client, const Command& command, const int* fds,
     started = StartSession(*session) == 0;
   }
   if (started) return;
+  // A pid namespace whose first process ends takes no new ones.
+  constexpr long kEndMillis = 1000;
+  if (failure->os_errno == ENOMEM &&
+      PollOne(monitor->main->proc.pidfd, POLLIN, kEndMillis) > 0) {
+    memset(failure, 0, sizeof *failure);
+    failure->op = uint16_t(Op::kJoinNamespace);
+    Fail(-ESRCH, "exec", "the container is not running");
+  }
   session->failure = *failure;
   EndSession(*session);
 }

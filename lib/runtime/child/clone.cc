@@ -193,7 +193,7 @@ void CloseBirth(Birth& birth) {
       }
     }
   }
-  int keep[Joins::kMost];
+  int keep[kMostJoins];
   for (int i = 0; i < birth.joins.count; ++i) {
     keep[i] = birth.joins.items[i].fd;
   }
@@ -310,9 +310,8 @@ long StepJoinNamespace(Proc& proc, FieldReader fields, Joins& joins) {
   const Str path = fields.S();
   const uint64_t index = fields.U();
   const uint64_t types = fields.U();
-  if (joins.count == Joins::kMost) return Fail(-E2BIG, "setns", path);
-  Joins::Item item = {-1, false, false, type == 0,
-                      uint32_t(type == 0 ? types : type)};
+  if (joins.count == kMostJoins) return Fail(-E2BIG, "setns", path);
+  Joins::Item item = {-1, false, type == 0, uint32_t(type == 0 ? types : type)};
   if (index != kNoFd) {
     if (index >= proc.extra_count) return Fail(-EBADF, "setns", path);
     item.fd = proc.extra[index];
@@ -320,20 +319,16 @@ long StepJoinNamespace(Proc& proc, FieldReader fields, Joins& joins) {
     item.fd = proc.container_pidfd;
     if (item.fd < 0) return Fail(-ESRCH, "setns", "container");
   } else {
-    const long fd = Open(path.c_str(), O_RDONLY);
-    if (fd < 0) return Fail(fd, "open", path);
-    item.fd = int(fd);
-    item.close = true;
+    const uint32_t place = joins.by_path++;
+    if (place == proc.namespace_count) {
+      const long fd = Open(path.c_str(), O_RDONLY);
+      if (fd < 0) return Fail(fd, "open", path);
+      proc.namespaces[proc.namespace_count++] = int(fd);
+    }
+    item.fd = proc.namespaces[place];
   }
   joins.items[joins.count++] = item;
   return 0;
-}
-
-void CloseJoins(Joins& joins) {
-  for (int i = 0; i < joins.count; ++i) {
-    if (joins.items[i].close) Close(joins.items[i].fd);
-  }
-  joins.count = 0;
 }
 
 long StepClone(Proc& proc, const StepView& step, Joins& joins) {

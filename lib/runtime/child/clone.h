@@ -10,15 +10,14 @@ namespace containerkit::runtime::child {
 
 // Namespaces to be entered before the child is made.
 struct Joins {
-  static constexpr int kMost = 16;
   int count = 0;
+  uint32_t by_path = 0;  // of these
   struct Item {
     int fd;
-    bool close;
     bool joined;
     bool pidfd;
     uint32_t types;
-  } items[kMost];
+  } items[kMostJoins];
 
   uint32_t AllTypes() const {
     uint32_t types = 0;
@@ -32,8 +31,6 @@ long StepJoinNamespace(Proc& proc, FieldReader fields, Joins& joins);
 // Makes the child, which goes on with the plan. Sets pid, pidfd, sync, shared,
 // and the monitor's ends of the standard streams.
 long StepClone(Proc& proc, const StepView& step, Joins& joins);
-
-void CloseJoins(Joins& joins);
 
 // Pipes and duplicates for the child's descriptors 0 to 2 (-1: /dev/null).
 long MakeStdio(Proc& proc, int ends[3]);

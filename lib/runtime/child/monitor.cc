@@ -103,12 +103,7 @@ void Restart() {
   if (StartSession(*monitor->main) < 0) FinishFailed();
 }
 
-void OnScope(Watch& watch, uint32_t events) {
-  char byte[64];
-  if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0 &&
-      Read(watch.fd, byte, sizeof byte) > 0) {
-    return;
-  }
+void OnScope(Watch& watch, uint32_t) {
   monitor->loop.Set(watch, 0);
   CloseAndForget(watch.fd);
   BeginStop(SIGKILL, 0);
@@ -188,10 +183,11 @@ void LeaveDirectory() {
 
 // Readers of the state hold the lock, shared, for an instant.
 long LockDirectory() {
-  constexpr int kTries = 100;
+  constexpr int kTries = 2000;
+  constexpr int64_t kPause = 1000 * 1000;
   long result = -EAGAIN;
   for (int i = 0; i < kTries && result == -EAGAIN; ++i) {
-    if (i > 0) SleepNs(500 * 1000);
+    if (i > 0) SleepNs(kPause);
     result = Sys(SYS_flock, monitor->lock, LOCK_EX | LOCK_NB);
   }
   return result;
@@ -207,6 +203,9 @@ long OpenLock() {
   monitor->lock = int(result);
   result = LockDirectory();
   if (result < 0) return Fail(result, "flock", "monitor.lock");
+  // Who asked may have been killed since, and somebody else at work on the
+  // container: nothing has been done yet.
+  if (monitor->reply.fd >= 0 && PollOne(monitor->reply.fd, 0, 0) > 0) Exit(1);
   result = Sys(SYS_fchmod, monitor->lock, kMonitorLockMode | kMonitorAtWork);
   return result < 0 ? Fail(result, "fchmod", "monitor.lock") : 0;
 }

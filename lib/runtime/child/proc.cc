@@ -61,7 +61,7 @@ long AwaitSync(Proc& proc) {
     // A negative descriptor is skipped by poll(2).
     constexpr short kHalfClosed = 0x2000;  // POLLRDHUP
     struct pollfd polls[3] = {{proc.sync, POLLIN, 0},
-                              {proc.watch[0], kHalfClosed, 0},
+                              {proc.watch[0], POLLIN | kHalfClosed, 0},
                               {proc.watch[1], kHalfClosed, 0}};
     const long n = Poll(polls, 3, -1);
     if (n < 0) return Fail(n, "poll", "");
@@ -238,7 +238,7 @@ long Launch(Proc& proc) {
         (step.op == Op::kMakeCgroup || step.op == Op::kWriteHost)) {
       ++tries;
       result = 0;
-      CloseJoins(joins);
+      joins = Joins();
       proc.cursor = Plan::Cursor();
       continue;
     }
@@ -247,7 +247,6 @@ long Launch(Proc& proc) {
         failure->op != 0 && (step.op == Op::kSync || step.op == Op::kClone);
     if (result < 0 && !by_child) FailStep(step, result);
   }
-  CloseJoins(joins);
   CloseAndForget(proc.host_file.fd);
   if (result == 0 && proc.pid == 0) {
     result = FailStep(step, Fail(-EINVAL, "clone3", "no Clone step"));
@@ -333,6 +332,10 @@ void Release(Proc& proc) {
   for (int& fd : proc.given) CloseAndForget(fd);
   for (uint32_t i = 0; i < proc.extra_count; ++i) Close(proc.extra[i]);
   proc.extra_count = 0;
+  for (uint32_t i = 0; i < proc.namespace_count; ++i) {
+    Close(proc.namespaces[i]);
+  }
+  proc.namespace_count = 0;
   CloseAndForget(proc.console);
   FreePages(proc.plan_bytes, proc.plan_size);
   proc.plan_bytes = nullptr;

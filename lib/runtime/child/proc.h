@@ -13,6 +13,9 @@
 
 namespace containerkit::runtime::child {
 
+// As many namespaces can be joined.
+inline constexpr uint32_t kMostJoins = 16;
+
 struct Proc {
   // --- what was asked for ---
   Plan plan;
@@ -25,10 +28,16 @@ struct Proc {
   uint32_t extra_count = 0;
   uint32_t preserve_fds = 0;
   int console = -1;
-  int network = -1;            // for the first launch, instead of a new one
-  bool pipes = true;           // somebody will read stdout and stderr
-  int container_pidfd = -1;    // for JoinNamespace(type 0, no fd); borrowed
-  int watch[2] = {-1, -1};     // a launch ends when one of these hangs up
+  int network = -1;  // for the first launch, instead of a new one
+  // Namespaces that the plan names by path, opened by the first launch: what
+  // the path meant may be gone when the container is started again.
+  int namespaces[kMostJoins] = {};
+  uint32_t namespace_count = 0;
+  bool pipes = true;         // somebody will read stdout and stderr
+  int container_pidfd = -1;  // for JoinNamespace(type 0, no fd); borrowed
+  // A launch ends when the first one (LaunchSpec::scope_fd) is readable or
+  // hangs up, or when the second one hangs up.
+  int watch[2] = {-1, -1};
   Cgroups* cgroups = nullptr;  // null: MakeCgroup is refused
 
   // --- the launch ---
