@@ -8,7 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/unique_fd.h"
@@ -93,7 +97,7 @@ bool IsGone(int pid) {
 }
 
 bool WaitFor(const std::function<bool()>& done) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(5);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
   while (!done()) {
     if (absl::Now() > deadline) return false;
     absl::SleepFor(absl::Milliseconds(5));
@@ -221,6 +225,30 @@ std::string OciTest::Status(const std::string& id) {
   }
   return ::testing::AssertionFailure()
          << id << " is \"" << Status(id) << "\", not \"" << status << "\"";
+}
+
+std::string OciTest::CgroupFile(const std::string& id,
+                                const std::string& controller,
+                                const std::string& v1_file,
+                                const std::string& v2_file) {
+  const std::string cgroups =
+      ReadText(absl::StrCat("/proc/", State(id)["pid"].get<int>(), "/cgroup"));
+  std::string unified;
+  for (const absl::string_view line : absl::StrSplit(cgroups, '\n')) {
+    // Number, controllers, path.
+    const std::vector<std::string> fields =
+        absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (fields.size() != 3) continue;
+    const Strings controllers = absl::StrSplit(fields[1], ',');
+    if (fields[1].empty()) unified = fields[2];
+    if (std::find(controllers.begin(), controllers.end(), controller) ==
+        controllers.end()) {
+      continue;
+    }
+    return ReadText(
+        absl::StrCat("/sys/fs/cgroup/", fields[1], fields[2], "/", v1_file));
+  }
+  return ReadText(absl::StrCat("/sys/fs/cgroup", unified, "/", v2_file));
 }
 
 std::string OciTest::Scratch(const std::string& name) const {

@@ -60,6 +60,11 @@ class OciTest : public ::testing::Test {
   // Waits until the container has this status.
   ::testing::AssertionResult WaitStatus(const std::string& id,
                                         const std::string& status);
+  // The content of a file of the cgroup that the container has for this
+  // controller, whichever version the machine's cgroups are of; empty: none.
+  std::string CgroupFile(const std::string& id, const std::string& controller,
+                         const std::string& v1_file,
+                         const std::string& v2_file);
   // A path in the test's scratch directory, which is not in the bundle.
   std::string Scratch(const std::string& name) const;
   std::string bundle() const;
@@ -79,7 +84,7 @@ std::string ReadText(const std::string& path);
 void WriteText(const std::string& path, const std::string& text);
 // Whether a process has ended, reaped or not.
 bool IsGone(int pid);
-// Waits until `done` answers true; false after five seconds.
+// Waits until `done` answers true; false after thirty seconds.
 bool WaitFor(const std::function<bool()>& done);
 
 }  // namespace containerkit::oci_test

@@ -13,29 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class ResourcesTest : public OciTest {
- protected:
-  // The content of a controller's file, whichever cgroup version it is.
-  std::string Limit(const std::string& id, const std::string& controller,
-                    const std::string& v1_file, const std::string& v2_file) {
-    const std::string cgroups = ReadText(
-        absl::StrCat("/proc/", State(id)["pid"].get<int>(), "/cgroup"));
-    const std::string marker = absl::StrCat(":", controller, ":");
-    const size_t at = cgroups.find(marker);
-    if (at != std::string::npos) {
-      const size_t start = at + marker.size();
-      return ReadText(
-          absl::StrCat("/sys/fs/cgroup/", controller,
-                       cgroups.substr(start, cgroups.find('\n', start) - start),
-                       "/", v1_file));
-    }
-    const size_t start = cgroups.find("0::") + 3;
-    return ReadText(
-        absl::StrCat("/sys/fs/cgroup",
-                     cgroups.substr(start, cgroups.find('\n', start) - start),
-                     "/", v2_file));
-  }
-};
+class ResourcesTest : public OciTest {};
 
 TEST_F(ResourcesTest, LimitsHoldFromTheStartAndAreUpdated) {
   Json config = Config("sleep 100");
@@ -43,16 +21,16 @@ TEST_F(ResourcesTest, LimitsHoldFromTheStartAndAreUpdated) {
                                   {"pids", {{"limit", 30}}}};
   WriteConfig(config);
   MustOci({"run", "-d", "-b", bundle(), "a"});
-  EXPECT_EQ(Limit("a", "memory", "memory.limit_in_bytes", "memory.max"),
+  EXPECT_EQ(CgroupFile("a", "memory", "memory.limit_in_bytes", "memory.max"),
             "33554432\n");
-  EXPECT_EQ(Limit("a", "pids", "pids.max", "pids.max"), "30\n");
+  EXPECT_EQ(CgroupFile("a", "pids", "pids.max", "pids.max"), "30\n");
   MustOci({"update", "--memory", "48m", "--pids-limit", "17", "a"});
-  EXPECT_EQ(Limit("a", "memory", "memory.limit_in_bytes", "memory.max"),
+  EXPECT_EQ(CgroupFile("a", "memory", "memory.limit_in_bytes", "memory.max"),
             "50331648\n");
-  EXPECT_EQ(Limit("a", "pids", "pids.max", "pids.max"), "17\n");
+  EXPECT_EQ(CgroupFile("a", "pids", "pids.max", "pids.max"), "17\n");
   MustOci({"update", "-r", "-", "a"}, {.input = "{\"pids\":{\"limit\":11}}"});
-  EXPECT_EQ(Limit("a", "pids", "pids.max", "pids.max"), "11\n");
-  EXPECT_EQ(Limit("a", "memory", "memory.limit_in_bytes", "memory.max"),
+  EXPECT_EQ(CgroupFile("a", "pids", "pids.max", "pids.max"), "11\n");
+  EXPECT_EQ(CgroupFile("a", "memory", "memory.limit_in_bytes", "memory.max"),
             "50331648\n");
   EXPECT_EQ(Oci({"update", "--memory", "much", "a"}).code, 1);
   EXPECT_EQ(Oci({"update", "-r", "-", "a"}, {.input = "{"}).code, 1);
