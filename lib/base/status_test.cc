@@ -60,6 +60,13 @@ TEST(StatusTest, ObjectIsNamedOnce) {
   EXPECT_EQ(GetErrorDetail(status)->object_id, "v1");
 }
 
+// A damaged record may call an object anything.
+TEST(StatusTest, ObjectsWithAnyBytesKeepTheReason) {
+  const absl::Status status = WithObject(Leaf(), "image", "a\xff");
+  EXPECT_EQ(GetErrorDetail(status)->object_id, "a\xff");
+  EXPECT_EQ(GetReason(status), GetReason(Leaf()));
+}
+
 TEST(StatusTest, ForeignStatusHasNoDetail) {
   EXPECT_FALSE(GetErrorDetail(absl::InternalError("x")).has_value());
   EXPECT_EQ(GetReason(absl::OkStatus()), Reason::kUnspecified);

@@ -249,6 +249,11 @@ absl::StatusOr<std::unique_ptr<BlobWriter>> BlobStore::NewWriter(
     if (!NameIsCurrent(layout_->ingest_fd(), writer->name_, fd.get())) {
       continue;  // Committed or discarded while this waited.
     }
+    if (Find(digest).ok()) {
+      // Committed between our look and our file.
+      unlinkat(layout_->ingest_fd(), writer->name_.c_str(), 0);
+      continue;
+    }
     writer->fd_ = std::move(fd);
     break;
   }
