@@ -67,9 +67,9 @@ absl::StatusOr<std::string> CheckedJson(const ContainerConfig& config) {
 
 absl::Status NotRunningError(const std::string& id) {
   return WithObject(
-      FailedPrecondition(
-          Reason::kNotRunning, "container.process",
-          absl::StrCat("container ", id.substr(0, 12), " is not running")),
+      FailedPrecondition(Reason::kNotRunning, "container.process",
+                         absl::StrCat("container ", id.substr(0, kShortId),
+                                      " is not running")),
       "container", id);
 }
 
@@ -238,8 +238,8 @@ absl::Status ContainerManager::Remove(const std::string& id,
       return WithObject(
           FailedPrecondition(
               Reason::kContainerRunning, "container.remove",
-              absl::StrCat("cannot remove running container ", id.substr(0, 12),
-                           ": stop it or use force")),
+              absl::StrCat("cannot remove running container ",
+                           id.substr(0, kShortId), ": stop it or use force")),
           "container", id);
     }
     const absl::Status sent = SendStop(id, SIGKILL, absl::ZeroDuration());

@@ -224,7 +224,9 @@ class ContainerManager {
       const std::string& id, const ExecConfig& config);
   absl::StatusOr<std::unique_ptr<ProcessSession>> StartLocked(
       const Locked& locked, const StartOptions& options);
-  absl::Status StopLocked(const Locked& locked, const StopOptions& options);
+  // Without `keep_lock` others may act on it while it takes its time.
+  absl::Status StopLocked(Locked& locked, const StopOptions& options,
+                          bool keep_lock);
   // The signal and the time that a stop gives.
   struct StopPlan {
     int signal;

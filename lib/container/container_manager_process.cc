@@ -219,13 +219,13 @@ absl::Status ContainerManager::WaitUntilGone(const std::string& id,
       {});
   if (GetReason(exit.status()) == Reason::kTimeout) {
     return WithContainer(
-        MakeError(
-            absl::StatusCode::kDeadlineExceeded,
-            absl::StrCat("container ", id.substr(0, 12), " survived SIGKILL"),
-            {.reason = Reason::kStopTimedOut,
-             .operation = "container.stop",
-             .hint = "a process is stuck in the kernel; look at its "
-                     "/proc/PID/stack"}),
+        MakeError(absl::StatusCode::kDeadlineExceeded,
+                  absl::StrCat("container ", id.substr(0, kShortId),
+                               " survived SIGKILL"),
+                  {.reason = Reason::kStopTimedOut,
+                   .operation = "container.stop",
+                   .hint = "a process is stuck in the kernel; look at its "
+                           "/proc/PID/stack"}),
         id);
   }
   return exit.status();
@@ -250,23 +250,18 @@ absl::StatusOr<ContainerManager::StopPlan> ContainerManager::StopPlanOf(
 
 absl::Status ContainerManager::Stop(const std::string& id,
                                     const StopOptions& options) {
-  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CK_ASSIGN_OR_RETURN(const StopPlan plan, StopPlanOf(*container, options));
-  {
-    CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
-    CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
-  }
-  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace));
-  Emit(id, "stop");
-  return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
+  return StopLocked(locked, options, /*keep_lock=*/false);
 }
 
-absl::Status ContainerManager::StopLocked(const Locked& locked,
-                                          const StopOptions& options) {
+absl::Status ContainerManager::StopLocked(Locked& locked,
+                                          const StopOptions& options,
+                                          bool keep_lock) {
   const std::string& id = locked.container->row.id;
   CK_ASSIGN_OR_RETURN(const StopPlan plan,
                       StopPlanOf(*locked.container, options));
   CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
+  if (!keep_lock) locked.lock.Reset();
   CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace));
   Emit(id, "stop");
   return absl::OkStatus();
@@ -331,9 +326,9 @@ absl::Status ContainerManager::Pause(const std::string& id) {
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
   if (paused) {
     return WithContainer(
-        FailedPrecondition(
-            Reason::kContainerPaused, "container.pause",
-            absl::StrCat("container ", id.substr(0, 12), " is already paused")),
+        FailedPrecondition(Reason::kContainerPaused, "container.pause",
+                           absl::StrCat("container ", id.substr(0, kShortId),
+                                        " is already paused")),
         id);
   }
   CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
@@ -347,9 +342,9 @@ absl::Status ContainerManager::Unpause(const std::string& id) {
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
   if (!paused) {
     return WithContainer(
-        FailedPrecondition(
-            Reason::kNotPaused, "container.unpause",
-            absl::StrCat("container ", id.substr(0, 12), " is not paused")),
+        FailedPrecondition(Reason::kNotPaused, "container.unpause",
+                           absl::StrCat("container ", id.substr(0, kShortId),
+                                        " is not paused")),
         id);
   }
   CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,10 +77,15 @@ HealthConfig EffectiveHealth(const ContainerConfig& config,
   return health;
 }
 
+// The namespaces that may be another container's.
+template <typename Config>
+auto Joinable(Config& config) {
+  return std::array{&config.network, &config.pid, &config.ipc, &config.uts,
+                    &config.cgroup};
+}
+
 bool JoinsContainers(const ContainerConfig& config) {
-  for (const NamespaceChoice* choice :
-       {&config.network, &config.pid, &config.ipc, &config.uts,
-        &config.cgroup}) {
+  for (const NamespaceChoice* choice : Joinable(config)) {
     if (choice->kind == NamespaceChoice::Kind::kContainer) return true;
   }
   return false;
@@ -127,8 +133,7 @@ absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
 }
 
 absl::Status ContainerManager::ResolveContainers(ContainerConfig& config) {
-  for (NamespaceChoice* choice : {&config.network, &config.pid, &config.ipc,
-                                  &config.uts, &config.cgroup}) {
+  for (NamespaceChoice* choice : Joinable(config)) {
     if (choice->kind != NamespaceChoice::Kind::kContainer) continue;
     CK_ASSIGN_OR_RETURN(choice->container, FindId(choice->container));
   }
@@ -448,8 +453,8 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
 absl::Status ContainerManager::Restart(const std::string& id,
                                        const StopOptions& options) {
   // One lock for both: what removes itself when it ends must not now.
-  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
-  const absl::Status stopped = StopLocked(locked, options);
+  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
+  const absl::Status stopped = StopLocked(locked, options, /*keep_lock=*/true);
   if (!stopped.ok() && GetReason(stopped) != Reason::kAlreadyStopped) {
     return stopped;
   }
@@ -472,9 +477,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot before, Process(id));
   if (before.monitored) {
     return WithObject(
-        FailedPrecondition(
-            Reason::kAlreadyStarted, "container.start",
-            absl::StrCat("container ", id.substr(0, 12), " runs already")),
+        FailedPrecondition(Reason::kAlreadyStarted, "container.start",
+                           absl::StrCat("container ", id.substr(0, kShortId),
+                                        " runs already")),
         "container", id);
   }
   if (before.unfinished) {
@@ -483,10 +488,6 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   CK_ASSIGN_OR_RETURN(
       const store::Snapshot snapshot,
       env_.store->snapshots().Prepare(id, container->image.diff_ids));
-  CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
-  CK_RETURN_IF_ERROR(MakeFiles(container->config,
-                               HostnameOf(container->config, id),
-                               directory.get(), snapshot.fresh));
   // Only of a container without files of its own is what is known of its
   // users still true.
   std::shared_ptr<const Assembly> assembly =
@@ -498,6 +499,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     assembly = std::make_shared<const Assembly>(std::move(made));
     Remember(container, assembly);
   }
+  CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
+  CK_RETURN_IF_ERROR(MakeFiles(container->config, assembly->inputs.hostname,
+                               directory.get(), snapshot.fresh));
 
   UniqueFd ours, theirs;
   if (options.attach) {
@@ -511,9 +515,10 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   absl::StatusOr<runtime::Launched> launched =
       Launch(*container, *assembly, options, theirs.get(), scope_fd);
   if (!launched.ok()) {
-    return WithObject(Prefix(launched.status(), absl::StrCat("start container ",
-                                                             id.substr(0, 12))),
-                      "container", id);
+    return WithObject(
+        Prefix(launched.status(),
+               absl::StrCat("start container ", id.substr(0, kShortId))),
+        "container", id);
   }
   CK_ASSIGN_OR_RETURN(std::shared_ptr<LiveProcess> live,
                       LiveProcess::Create(id, std::move(launched->events),

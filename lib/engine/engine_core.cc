@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -26,6 +25,7 @@
 #include "lib/store/garbage.h"
 #include "lib/store/mapped_ownership.h"
 #include "lib/sys/file_util.h"
+#include "lib/sys/pidfd.h"
 
 namespace containerkit::engine {
 namespace {
@@ -318,11 +318,7 @@ absl::StatusOr<std::shared_ptr<ScopeCore>> ScopeCore::Create(
     std::shared_ptr<EngineCore> core) {
   std::shared_ptr<ScopeCore> scope(new ScopeCore(std::move(core)));
   CK_ASSIGN_OR_RETURN(scope->id_, container::NewScopeId());
-  scope->owner_.Reset(
-      static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));  // close-on-exec
-  if (!scope->owner_.ok()) {
-    return SyscallError(errno, "engine.scope", "pidfd_open");
-  }
+  CK_ASSIGN_OR_RETURN(scope->owner_, sys::OpenPidfd(getpid()));
   scope->core_->containers().AddScope(
       {.id = scope->id_, .fd = scope->owner_.get()});
   return scope;

@@ -173,6 +173,21 @@ TEST(SeccompCompilerTest, X32HasNumbersOfX8664OrItsOwnFrom512On) {
   EXPECT_GT(shared, 200);
 }
 
+TEST(SeccompCompilerTest, X32WithoutX8664IsAForeignArchitecture) {
+  oci::Seccomp seccomp;
+  seccomp.default_action = "SCMP_ACT_ALLOW";
+  seccomp.architectures = {"SCMP_ARCH_X32"};
+  const auto compiled = CompileSeccomp(seccomp, SeccompArch::kAarch64);
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  const SeccompEvaluator evaluator(seccomp, SeccompArch::kAarch64);
+  for (const uint32_t number : {0u, 1u, kFirstX32Call}) {
+    const seccomp_data call = Call(kAbis[2], number);
+    EXPECT_EQ(SimulateSeccomp(compiled->program, call),
+              SECCOMP_RET_KILL_THREAD);
+    EXPECT_EQ(evaluator.Evaluate(call), SECCOMP_RET_KILL_THREAD);
+  }
+}
+
 TEST(SeccompCompilerTest, EachComparisonHoldsOnBothHalvesOfAnArgument) {
   for (const char* op :
        {"SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ",

@@ -150,10 +150,13 @@ uint32_t SeccompEvaluator::Evaluate(const seccomp_data& call) const {
     return nullptr;
   };
   const bool x32 = call.arch == AUDIT_ARCH_X86_64 && number >= kX32Bit;
-  const Arch* arch = find(x32);
-  if (arch == nullptr) return SECCOMP_RET_KILL_THREAD;
-  if (x32 && number < kX32Bit + kFirstX32Call) {
-    arch = find(false);
+  const Arch* arch = find(false);
+  if (arch == nullptr || (x32 && find(true) == nullptr)) {
+    return SECCOMP_RET_KILL_THREAD;
+  }
+  if (x32 && number >= kX32Bit + kFirstX32Call) {
+    arch = find(true);
+  } else if (x32) {
     number -= kX32Bit;
   }
   const oci::SeccompRule* plain = nullptr;
