@@ -250,6 +250,27 @@ TEST_F(BoxTest, SharesNamespacesOfAnotherContainer) {
   EXPECT_TRUE(absl::StartsWith(seen, absl::StrCat(link, "\n"))) << seen;
 }
 
+TEST_F(BoxTest, HostNetworkHasTheHostsName) {
+  char name[256] = {};
+  ASSERT_EQ(gethostname(name, sizeof name - 1), 0);
+  ContainerConfig config = Shell("echo $HOSTNAME; hostname; cat /etc/hostname");
+  config.Allow(HostNetwork{});
+  EXPECT_EQ(Out(config), absl::StrCat(name, "\n", name, "\n", name, "\n"));
+}
+
+TEST_F(BoxTest, ARefusedConfigNamesTheContainer) {
+  ContainerConfig config = Shell("true");
+  config.name = "refused";
+  config.user = "nobody-of-that-name";
+  const absl::Status status = engine().Create(config).status();
+  EXPECT_EQ(GetReason(status), Reason::kUserNotFound) << status;
+  EXPECT_EQ(GetErrorDetail(status)->object_kind, "container");
+  EXPECT_EQ(GetErrorDetail(status)->object_id, "refused");
+  config.name = "";
+  EXPECT_EQ(GetErrorDetail(engine().Create(config).status())->object_kind,
+            "image");
+}
+
 // Whose namespaces it uses may be started later, end, and be started again.
 TEST_F(BoxTest, OutlivesTheContainerWhoseNetworkItUses) {
   ContainerConfig first = Shell("sleep 100");

@@ -29,6 +29,16 @@ using absl::StatusCode;
 
 class LifecycleTest : public EngineTest {};
 
+pid_t ParentOf(pid_t pid) {
+  std::ifstream in(absl::StrCat("/proc/", pid, "/status"));
+  std::string line;
+  while (std::getline(in, line)) {
+    pid_t parent = 0;
+    if (sscanf(line.c_str(), "PPid: %d", &parent) == 1) return parent;
+  }
+  return 0;
+}
+
 // Runs host_program and waits until it is ready.
 pid_t StartHost(const std::vector<std::string>& arguments) {
   int out[2];
@@ -464,6 +474,38 @@ TEST_F(LifecycleTest, KillWithTheStopSignalEndsRestarting) {
   CK_ASSERT_OK(container.Kill(SIGTERM));
   EXPECT_EQ(container.Wait()->code, 3);
   EXPECT_EQ(container.Inspect()->state, ContainerState::kExited);
+}
+
+TEST_F(LifecycleTest, WaitsForTheRemovalOfOneThatNeverRan) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(Shell("true")));
+  WaitOptions removed;
+  removed.condition = WaitCondition::kRemoved;
+  removed.timeout = absl::Seconds(60);
+  std::thread remover([&] {
+    absl::SleepFor(absl::Milliseconds(100));  // the wait may begin late, too
+    CK_EXPECT_OK(container.Remove());
+  });
+  const absl::StatusOr<ExitStatus> exit = container.Wait(removed);
+  remover.join();
+  EXPECT_TRUE(exit.ok() ||
+              GetReason(exit.status()) == Reason::kContainerNotFound)
+      << exit.status();
+}
+
+// Whoever asks gets the same answer, at whatever time.
+TEST_F(LifecycleTest, WaitWithoutAMonitorTells137) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  absl::StatusOr<ExitStatus> exit;
+  std::thread waiter([&] { exit = container.Wait(); });
+  kill(ParentOf(container.Inspect()->pid), SIGKILL);
+  waiter.join();
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(exit->code, 137);
+  CK_ASSERT_OK_AND_ASSIGN(const ExitStatus later, container.Wait());
+  EXPECT_EQ(later.code, 137);
+  CK_EXPECT_OK(container.Remove({.force = true}));
 }
 
 TEST_F(LifecycleTest, ScopeClosesOnRequest) {
