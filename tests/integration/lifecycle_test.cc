@@ -472,7 +472,10 @@ TEST_F(LifecycleTest, KillWithTheStopSignalEndsRestarting) {
   CK_ASSERT_OK(container.Start());
   EXPECT_TRUE(Eventually([&] { return container.StatPath("/ready").ok(); }));
   CK_ASSERT_OK(container.Kill(SIGTERM));
-  EXPECT_EQ(container.Wait()->code, 3);
+  WaitOptions wait;
+  wait.timeout = absl::Seconds(30);
+  CK_ASSERT_OK_AND_ASSIGN(const ExitStatus exit, container.Wait(wait));
+  EXPECT_EQ(exit.code, 3);
   EXPECT_EQ(container.Inspect()->state, ContainerState::kExited);
 }
 
