@@ -1,14 +1,9 @@
 #!/usr/bin/env bash
 # ck pull, and the pull of ck run, from a real registry on loopback.
 . examples/cli/cli_test_lib.sh
-for program in docker-registry skopeo; do
-  command -v $program >/dev/null && continue
-  case ",${CK_MUST_HAVE:-}," in
-    *",$program,"*) echo "this machine must have $program" && exit 1 ;;
-  esac
-  echo "SKIPPED: $program is not installed"
-  exit 0
-done
+. tests/abi/skip.sh
+require docker-registry
+require skopeo
 make_rootfs
 make_layout
 
