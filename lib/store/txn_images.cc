@@ -216,6 +216,8 @@ absl::StatusOr<std::vector<ReferenceRecord>> Txn::ListReferences(
     CK_ASSIGN_OR_RETURN(
         ReferenceRecord reference,
         ParseRecord<ReferenceRecord>(row, 0, "reference", row.Blob(1)));
+    // It is found by its key, whatever a damaged record calls itself.
+    reference.set_name(std::string(row.Blob(1)));
     references.push_back(std::move(reference));
   }
 }
