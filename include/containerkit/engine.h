@@ -113,12 +113,23 @@ class Engine final {
     std::vector<std::string> insecure_registries;
     // Base URLs tried before Docker Hub.
     std::vector<std::string> registry_mirrors;
+    // Proxies for requests to http and https URLs, as curl and docker write
+    // them ("[scheme://][user:password@]host[:port]"; http, https, socks5 or
+    // socks5h), and what is asked directly (hosts, ".suffix", addresses,
+    // "10.0.0.0/8", each with or without ":port"; "*"). Loopback always is.
+    // Each that is empty: what proxies.default of docker_config says.
+    std::string http_proxy;
+    std::string https_proxy;
+    std::string no_proxy;
     // Where the library says what it does; called from any thread, must not
     // call back. Empty: silence.
     std::function<void(LogLevel, absl::string_view)> log_sink;
 
-    // Reads CK_ROOT, DOCKER_CONFIG, HOME and XDG_DATA_HOME. The only place of
-    // the library that reads the environment.
+    // Reads CK_ROOT, DOCKER_CONFIG, HOME, XDG_DATA_HOME and, in capital or
+    // small letters, HTTP_PROXY, HTTPS_PROXY and NO_PROXY; but not HTTP_PROXY
+    // in capitals in a CGI program (REQUEST_METHOD), where the client sets it.
+    // The only place of the library that reads the environment: what changes
+    // there later has no effect on an engine.
     static Options FromEnvironment();
   };
 

@@ -20,6 +20,12 @@ std::string Variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+// As Go does: capitals first.
+std::string EitherVariable(const char* capitals, const char* small) {
+  const std::string value = Variable(capitals);
+  return value.empty() ? Variable(small) : value;
+}
+
 }  // namespace
 
 Engine::Options Engine::Options::FromEnvironment() {
@@ -41,6 +47,13 @@ Engine::Options Engine::Options::FromEnvironment() {
     options.docker_config = absl::StrCat(home, "/.docker/config.json");
   }
   options.certs_dir = "/etc/docker/certs.d";
+  // A web server hands the request's header "Proxy" to its CGI programs as
+  // HTTP_PROXY (CVE-2016-5385 and others).
+  options.http_proxy = Variable("REQUEST_METHOD").empty()
+                           ? EitherVariable("HTTP_PROXY", "http_proxy")
+                           : Variable("http_proxy");
+  options.https_proxy = EitherVariable("HTTPS_PROXY", "https_proxy");
+  options.no_proxy = EitherVariable("NO_PROXY", "no_proxy");
   return options;
 }
 

@@ -48,6 +48,9 @@ absl::StatusOr<image::ImageServiceOptions> ImageOptions(
   image.docker_config_path = options.docker_config;
   image.registry.certs_dir = options.certs_dir;
   image.registry.insecure_registries = options.insecure_registries;
+  image.registry.proxies = {.http_proxy = options.http_proxy,
+                            .https_proxy = options.https_proxy,
+                            .no_proxy = options.no_proxy};
   if (!options.registry_mirrors.empty()) {
     image.registry.mirrors["docker.io"] = options.registry_mirrors;
   }
@@ -84,6 +87,12 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
   CK_ASSIGN_OR_RETURN(image::ImageServiceOptions image_options,
                       ImageOptions(options));
   image_options.writer.ownership_sink = core->ownership_.get();
+  image_options.on_warning = [self = core.get()](absl::string_view text) {
+    self->Log(LogLevel::kWarning, text);
+  };
+  image_options.on_rate_limit = [self = core.get()](absl::string_view text) {
+    self->Log(LogLevel::kInfo, text);
+  };
   core->images_ = std::make_unique<image::ImageService>(
       core->store_.get(), std::move(image_options));
   core->containers_ = std::make_unique<container::ContainerManager>(

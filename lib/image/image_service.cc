@@ -5,17 +5,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/base/cancel.h"
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
+#include "lib/base/mutex.h"
 #include "lib/base/status.h"
 #include "lib/image/archive.h"
 #include "lib/image/catalog.h"
@@ -36,6 +40,8 @@ namespace {
 
 constexpr char kImport[] = "image.import";
 constexpr size_t kBufferBytes = 1 << 20;
+// Notices of registries that one call passes on.
+constexpr size_t kMaxNotices = 32;
 
 // Unpacks a root file system from `fd`, whatever its digest.
 absl::StatusOr<store::LayerRecord> UnpackFrom(
@@ -58,6 +64,26 @@ absl::StatusOr<store::LayerRecord> UnpackFrom(
   }
 }
 
+// `sink`, which is told each text once. Thread-safe if `sink` is.
+std::function<void(absl::string_view)> OncePerText(
+    const std::function<void(absl::string_view)>& sink) {
+  if (sink == nullptr) return nullptr;
+  struct Told {
+    Mutex mu;
+    std::set<std::string> texts ABSL_GUARDED_BY(mu);
+  };
+  return [sink, told = std::make_shared<Told>()](absl::string_view text) {
+    {
+      const MutexLock lock(&told->mu);
+      if (told->texts.size() >= kMaxNotices ||
+          !told->texts.emplace(text).second) {
+        return;
+      }
+    }
+    sink(text);
+  };
+}
+
 ImageServiceOptions WithStore(ImageServiceOptions options,
                               const store::Store& store) {
   options.writer.user_xattrs = store.user_xattrs();
@@ -77,18 +103,27 @@ absl::StatusOr<registry::CallOptions> ImageService::CallFor(
     const CancelToken& cancel, absl::Status& helper_error) const {
   registry::CallOptions call;
   call.cancel = cancel;
+  call.on_warning = OncePerText(options_.on_warning);
+  call.on_rate_limit = OncePerText(options_.on_rate_limit);
   if (credentials.has_value()) {
     call.credentials =
         registry::Credentials{.username = credentials->username,
                               .password = credentials->password,
                               .identity_token = credentials->identity_token};
-    return call;
   }
   if (options_.docker_config_path.empty()) return call;
-  CK_ASSIGN_OR_RETURN(
-      const registry::DockerConfig config,
-      registry::DockerConfig::Load(options_.docker_config_path));
+  absl::StatusOr<registry::DockerConfig> loaded =
+      registry::DockerConfig::Load(options_.docker_config_path);
+  if (!loaded.ok()) {
+    if (!credentials.has_value()) return loaded.status();
+    // The call brings what it needs; headers and proxies may be missing.
+    if (call.on_warning != nullptr) call.on_warning(loaded.status().message());
+    return call;
+  }
+  const registry::DockerConfig& config = *loaded;
   call.http_headers = config.http_headers();
+  call.proxies = config.proxies();
+  if (credentials.has_value()) return call;
   auto found = config.Lookup(ref.domain(), cancel);
   if (found.ok()) {
     call.credentials = *std::move(found);

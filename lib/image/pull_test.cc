@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/json.h"
+#include "lib/base/mutex.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 #include "lib/image/image_service.h"
@@ -399,6 +400,66 @@ TEST_F(PullTest, ReadsTheDockerConfigForEachPull) {
                      R"(":{"auth":"dTpw"}},"HttpHeaders":{"X-Meta":"7"}})"));
   EXPECT_THAT(service.Pull(Ref(), {}), IsOk());
   EXPECT_EQ(meta, "7");
+}
+
+// The proxy of the docker config leads to a registry that only it knows; what
+// the registry says besides is told once a pull, also where the call has
+// credentials of its own.
+TEST_F(PullTest, TakesProxiesFromTheDockerConfig) {
+  const TestImage image = MakeImage({{Tar("x", "y")}});
+  const std::string host = "http://registry.example";
+  registry_.Add("app", "1", image);
+  TestRegistry proxy;
+  proxy.SetOverride(
+      [&](const ServerRequest& request) -> std::optional<ServerResponse> {
+        if (request.method == "CONNECT") return ServerResponse{.status = 403};
+        if (!absl::StartsWith(request.target, host)) {
+          return ServerResponse{.status = 502};
+        }
+        const std::string path = request.target.substr(host.size());
+        if (path == "/v2/") return ServerResponse{};
+        ServerResponse response;
+        response.headers = {{"Warning", "299 - \"leaving soon\""}};
+        for (const auto& [digest, bytes] : image.blobs) {
+          if (path == absl::StrCat("/v2/app/blobs/", digest)) {
+            response.body = bytes;
+            return response;
+          }
+        }
+        response.headers.emplace("Content-Type", oci::kOciManifest);
+        response.body = image.manifest_bytes;
+        return response;
+      });
+  ImageServiceOptions options;
+  options.docker_config_path = absl::StrCat(temp_.path(), "/config.json");
+  options.registry.insecure_registries = {"registry.example"};
+  std::vector<std::string> warnings;
+  Mutex mu;
+  options.on_warning = [&](absl::string_view text) {
+    const MutexLock lock(&mu);
+    warnings.emplace_back(text);
+  };
+  {
+    const UniqueFd fd(open(options.docker_config_path.c_str(),
+                           O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
+    const std::string url = absl::StrCat("http://", proxy.address());
+    ASSERT_THAT(
+        sys::WriteAll(fd.get(),
+                      absl::StrCat(R"({"proxies":{"default":{"httpProxy":")",
+                                   url, R"(","httpsProxy":")", url, R"("}}})")),
+        IsOk());
+  }
+  ImageService service(store_.get(), options);
+  PullOptions pull;
+  pull.credentials = RegistryCredentials{"u", "p", ""};
+  for (int i = 1; i <= 2; ++i) {
+    const auto info = service.Pull("registry.example/app:1", pull);
+    ASSERT_THAT(info, IsOk());
+    EXPECT_EQ(info->summary.id, image.id());
+    const MutexLock lock(&mu);
+    EXPECT_EQ(warnings.size(), i);
+    EXPECT_THAT(warnings.back(), HasSubstr("warns: leaving soon"));
+  }
 }
 
 TEST_F(PullTest, TellsWhatIsWrong) {

@@ -209,6 +209,7 @@ absl::StatusOr<Authenticator::Entry> Authenticator::FetchToken(
   CK_ASSIGN_OR_RETURN(HttpRequest request,
                       TokenRequest(target, challenge, *realm));
   CK_ASSIGN_OR_RETURN(request.tls, TlsFor(*options_, request.url));
+  request.proxies = target.proxies;
   CK_ASSIGN_OR_RETURN(const HttpResponse response,
                       http_->Perform(request, cancel), "get a token");
   const std::string server = realm->Authority();

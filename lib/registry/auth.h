@@ -18,6 +18,7 @@
 #include "lib/registry/credentials.h"
 #include "lib/registry/http.h"
 #include "lib/registry/options.h"
+#include "lib/registry/proxy.h"
 #include "lib/registry/url.h"
 
 namespace containerkit::registry {
@@ -29,6 +30,8 @@ struct AuthTarget {
   // "repository:library/busybox:pull".
   std::string scope;
   std::optional<Credentials> credentials;
+  // For the way to its token server.
+  ProxySettings proxies;
 };
 
 // Makes Authorization headers and remembers them until they expire.

@@ -451,6 +451,146 @@ TEST_F(ClientTest, MirrorsAreTriedFirstAndPassedOverWhenDown) {
   EXPECT_EQ(Requests().size(), 1);
 }
 
+// A registry that only the proxy knows: nothing looks its name up here.
+TEST_F(ClientTest, AsksThroughAProxy) {
+  HttpServer proxy([&](const ServerRequest& request) {
+    if (request.method == "CONNECT") {
+      EXPECT_EQ(request.target, "registry.example:443");
+      EXPECT_EQ(request.headers.count("authorization"), 0);
+      return ServerResponse{.status = 403};
+    }
+    if (!absl::StartsWith(request.target, "http://registry.example/")) {
+      return ServerResponse{.status = 502};
+    }
+    const auto it = request.headers.find("authorization");
+    if (absl::StrContains(request.target, "/token")) {
+      return ServerResponse{.body = R"({"token":"tok"})"};
+    }
+    if (absl::StrContains(request.target, "/manifests/") &&
+        it == request.headers.end()) {
+      return ServerResponse{
+          .status = 401,
+          .headers = {{"WWW-Authenticate",
+                       "Bearer realm=\"http://registry.example/token\""}}};
+    }
+    return ServerResponse{.body = kManifest};
+  });
+  const std::string url = absl::StrCat("http://u:topsecret@", proxy.address());
+  options_.insecure_registries = {"registry.example"};
+  options_.proxies = {.http_proxy = url, .https_proxy = url};
+  Client client(options_);
+  const auto ref = oci::ImageRef::Parse("registry.example/a/b:t").value();
+  EXPECT_THAT(client.FetchManifest(ref), IsOk());
+  std::vector<std::string> asked;
+  for (const ServerRequest& request : proxy.requests()) {
+    asked.push_back(absl::StrCat(request.method, " ", request.target));
+    EXPECT_EQ(request.headers.at("proxy-authorization"),
+              "Basic dTp0b3BzZWNyZXQ=");
+  }
+  EXPECT_THAT(
+      asked,
+      ElementsAre("CONNECT registry.example:443",
+                  "GET http://registry.example/v2/",
+                  "GET http://registry.example/v2/a/b/manifests/t",
+                  "GET http://registry.example/token?scope=repository%3aa%2fb%"
+                  "3apull",
+                  "GET http://registry.example/v2/a/b/manifests/t"));
+  // Loopback is asked directly, whatever the settings.
+  handler_ = [&](const ServerRequest&) {
+    return ServerResponse{.body = kManifest};
+  };
+  EXPECT_THAT(client.FetchManifest(Ref()), IsOk());
+  EXPECT_EQ(proxy.requests().size(), asked.size());
+  EXPECT_EQ(Requests().size(), 1);
+}
+
+TEST_F(ClientTest, AProxysRefusalIsNotTriedAgain) {
+  HttpServer proxy(
+      [](const ServerRequest&) { return ServerResponse{.status = 407}; });
+  options_.docker_config =
+      DockerConfig::Parse(
+          absl::StrCat(R"({"proxies":{"default":{"httpsProxy":"http://u:pw@)",
+                       proxy.address(), R"("}}})"))
+          .value();
+  Client client(options_);
+  const auto manifest = client.FetchManifest(
+      oci::ImageRef::Parse("registry.example/a/b:t").value());
+  EXPECT_THAT(manifest, StatusIs(absl::StatusCode::kUnavailable,
+                                 Reason::kRegistryUnreachable));
+  EXPECT_THAT(GetErrorDetail(manifest.status())->hint, HasSubstr("proxy"));
+  EXPECT_EQ(manifest.status().ToString().find("pw"), std::string::npos);
+  EXPECT_EQ(proxy.requests().size(), 1);
+  options_.proxies.https_proxy = "gopher://x";
+  Client other(options_);
+  EXPECT_THAT(
+      other.FetchManifest(
+          oci::ImageRef::Parse("registry.example/a/b:t").value()),
+      StatusIs(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument));
+  EXPECT_EQ(proxy.requests().size(), 1);
+}
+
+TEST_F(ClientTest, PassesOnWhatTheRegistryWarnsOf) {
+  handler_ = [&](const ServerRequest&) {
+    return ServerResponse{
+        .headers = {{"Warning", "299 - \"gone \\\"soon\\\"\x07\""},
+                    {"Warning", "299 - \"second\""},
+                    {"Warning", "110 - \"for caches\""},
+                    {"Warning", "299 - no quotes"},
+                    {"RateLimit-Limit", "100;w=21600"},
+                    {"RateLimit-Remaining", "7;w=21600"}},
+        .body = kManifest};
+  };
+  Client client(options_);
+  std::vector<std::string> warnings;
+  std::vector<std::string> limits;
+  CallOptions call;
+  call.on_warning = [&](absl::string_view text) {
+    warnings.emplace_back(text);
+  };
+  call.on_rate_limit = [&](absl::string_view text) {
+    limits.emplace_back(text);
+  };
+  ASSERT_THAT(client.FetchManifest(Ref(), call), IsOk());
+  const std::string who = absl::StrCat("registry ", server_.address());
+  EXPECT_THAT(warnings,
+              ElementsAre(absl::StrCat(who, " warns: gone \\\"soon\\\"\\x07"),
+                          absl::StrCat(who, " warns: second")));
+  EXPECT_THAT(limits, ElementsAre(absl::StrCat(
+                          who, ": 7 of 100 requests are left (in 21600 s)")));
+  // Where it is used up the error says so.
+  handler_ = [&](const ServerRequest&) {
+    return ServerResponse{.status = 429,
+                          .headers = {{"RateLimit-Remaining", "0"}}};
+  };
+  options_.retry.max_attempts = 1;
+  Client once(options_);
+  EXPECT_THAT(std::string(once.FetchManifest(Ref()).status().message()),
+              HasSubstr("answered 429: 0 requests are left"));
+}
+
+// A registry may send what it likes: no crash, nothing passed on.
+TEST(NoticesTest, OddHeadersAreIgnored) {
+  for (const char* text :
+       {"", "299", "299 - ", "299 - \"", "299 - \"\"", "299 -", "299 - \"x"}) {
+    HttpResponse response;
+    response.headers.emplace("warning", text);
+    EXPECT_TRUE(WarningsOf(response).empty()) << text;
+  }
+  HttpResponse many;
+  many.headers.emplace("warning",
+                       absl::StrCat("299 - \"", std::string(5000, 'x'), "\""));
+  for (int i = 0; i < 100; ++i) {
+    many.headers.emplace("warning", absl::StrCat("299 - \"", i, "\""));
+  }
+  EXPECT_EQ(WarningsOf(many).size(), 8);
+  for (const char* text :
+       {"", "x", "-1", "1x", ";w=1", "99999999999999999999"}) {
+    HttpResponse response;
+    response.headers.emplace("ratelimit-remaining", text);
+    EXPECT_EQ(RateLimitOf(response), "") << text;
+  }
+}
+
 TEST_F(ClientTest, TagsComeInPages) {
   handler_ = [&](const ServerRequest& request) {
     if (absl::StrContains(request.target, "last=b")) {

@@ -139,6 +139,10 @@ absl::StatusOr<DockerConfig> DockerConfig::Parse(absl::string_view json,
       config.http_headers_.emplace_back(name, value);
     }
   }
+  const JsonNode proxies = root.Get("proxies").Get("default");
+  config.proxies_ = {.http_proxy = proxies.Get("httpProxy").String(),
+                     .https_proxy = proxies.Get("httpsProxy").String(),
+                     .no_proxy = proxies.Get("noProxy").String()};
   if (!doc->status().ok()) return BadConfig(doc->status().message());
   return config;
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
+#include "lib/registry/proxy.h"
 
 namespace containerkit::registry {
 
@@ -69,11 +70,15 @@ class DockerConfig {
     return http_headers_;
   }
 
+  // proxies.default.
+  const ProxySettings& proxies() const { return proxies_; }
+
  private:
   std::map<std::string, Credentials> auths_;  // by host
   std::map<std::string, std::string> helpers_;
   std::string store_;
   std::vector<std::pair<std::string, std::string>> http_headers_;
+  ProxySettings proxies_;
   HelperOptions options_;
 };
 

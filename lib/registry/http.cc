@@ -216,9 +216,11 @@ namespace {
 class Performer {
  public:
   Performer(const HttpOptions& options, const HttpRequest& request,
-            const CancelToken& cancel, CURLM* multi, CURL* easy)
+            const std::string& proxy, const CancelToken& cancel, CURLM* multi,
+            CURL* easy)
       : options_(options),
         request_(request),
+        proxy_(proxy),
         cancel_(cancel),
         multi_(multi),
         easy_(easy) {}
@@ -255,8 +257,10 @@ class Performer {
     // Cancelling must not wait for a name server.
     Set(CURLOPT_QUICK_EXIT, 1L);
     Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    Set(CURLOPT_PROXY, options_.proxy.c_str());
-    Set(CURLOPT_NOPROXY, options_.no_proxy.c_str());
+    // Empty strings keep libcurl from reading the environment.
+    Set(CURLOPT_PROXY, proxy_.c_str());
+    Set(CURLOPT_NOPROXY, "");
+    Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     Set(CURLOPT_USERAGENT, options_.user_agent.c_str());
     Set(CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
     Set(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -391,6 +395,15 @@ class Performer {
     } else if (rc == CURLE_OUT_OF_MEMORY) {
       code = absl::StatusCode::kResourceExhausted;
     }
+    if (!proxy_.empty() && detail.hint.empty()) {
+      // What the proxy itself answered to CONNECT.
+      long answer = 0;  // NOLINT: curl's type
+      curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &answer);
+      if (answer >= 300 && answer < 500) detail.retryable = false;
+      detail.hint =
+          "the request went through a proxy: see HTTPS_PROXY, HTTP_PROXY and "
+          "NO_PROXY, or proxies of config.json";
+    }
     const absl::string_view text =
         error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(rc);
     return MakeError(code, absl::StrCat(request_.url.Redacted(), ": ", text),
@@ -399,6 +412,7 @@ class Performer {
 
   const HttpOptions& options_;
   const HttpRequest& request_;
+  const std::string& proxy_;
   const CancelToken& cancel_;
   CURLM* const multi_;
   CURL* const easy_;
@@ -447,6 +461,8 @@ void HttpClient::ReturnSlot(std::unique_ptr<Slot> slot) {
 absl::StatusOr<HttpResponse> HttpClient::Perform(const HttpRequest& request,
                                                  const CancelToken& cancel) {
   CK_RETURN_IF_ERROR(CheckCancelled(cancel, kOperation));
+  CK_ASSIGN_OR_RETURN(const std::string proxy,
+                      ProxyFor(request.proxies, request.url));
   std::unique_ptr<Slot> slot = TakeSlot();
   if (slot->multi == nullptr || slot->easy == nullptr) {
     return MakeError(absl::StatusCode::kResourceExhausted,
@@ -454,7 +470,8 @@ absl::StatusOr<HttpResponse> HttpClient::Perform(const HttpRequest& request,
                      {.reason = Reason::kSystemCall, .operation = kOperation});
   }
   absl::StatusOr<HttpResponse> response =
-      Performer(options_, request, cancel, slot->multi, slot->easy).Run();
+      Performer(options_, request, proxy, cancel, slot->multi, slot->easy)
+          .Run();
   ReturnSlot(std::move(slot));
   return response;
 }

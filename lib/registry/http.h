@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "containerkit/cancel.h"
 #include "lib/base/mutex.h"
+#include "lib/registry/proxy.h"
 #include "lib/registry/url.h"
 
 namespace containerkit::registry {
@@ -54,6 +55,9 @@ struct HttpRequest {
   // Sent with POST.
   std::string body;
   TlsOptions tls;
+  // Credentials in a proxy's URL go to that proxy only, `headers` never to a
+  // proxy that tunnels.
+  ProxySettings proxies;
   // Longest body kept in HttpResponse::body.
   size_t max_body_bytes = 1 << 20;
   // Takes the body of a 200 or 206 answer piece by piece, after its headers.
@@ -64,10 +68,6 @@ struct HttpRequest {
 
 struct HttpOptions {
   std::string user_agent = "containerkit";
-  // URL of a proxy for all requests; empty: none (the environment is not
-  // read). `no_proxy` is curl's comma-separated list of hosts.
-  std::string proxy;
-  std::string no_proxy;
   absl::Duration connect_timeout = absl::Seconds(15);
   // A transfer that brought less than min_bytes_per_second over this time,
   // not counting the time its sink took, has failed.
@@ -89,9 +89,10 @@ class HttpClient {
   //
   // Trust: the answer comes from a server; header and body sizes are bounded.
   // Errors: UNAVAILABLE / kRegistryUnreachable (retryable: connection refused,
-  //         reset, closed early, name not found);
+  //         reset, closed early, name not found; not: a proxy's refusal);
   //         DEADLINE_EXCEEDED / kTimeout (retryable); UNAVAILABLE / kTlsFailed;
-  //         RESOURCE_EXHAUSTED / kLimitExceeded; CANCELLED / kCancelled.
+  //         RESOURCE_EXHAUSTED / kLimitExceeded; CANCELLED / kCancelled; as
+  //         ProxyFor().
   // Blocks on the network.
   absl::StatusOr<HttpResponse> Perform(const HttpRequest& request,
                                        const CancelToken& cancel);

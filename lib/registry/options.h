@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "lib/registry/credentials.h"
 #include "lib/registry/http.h"
+#include "lib/registry/proxy.h"
 
 namespace containerkit::registry {
 
@@ -25,6 +26,8 @@ struct RetryPolicy {
 struct ClientOptions {
   HttpOptions http;
   RetryPolicy retry;
+  // Before what the docker config says. Nothing is read of the environment.
+  ProxySettings proxies;
   // Who we are where a call does not say.
   DockerConfig docker_config;
   // <dir>/<host[:port]>/{*.crt,*.cert,*.key}; empty: the system's CAs only.

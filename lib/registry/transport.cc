@@ -59,6 +59,37 @@ std::string ErrorText(absl::string_view body) {
   return absl::CHexEscape(text.substr(0, kMaxErrorText));
 }
 
+// "100;w=21600": the number, and the seconds if they are told.
+bool ReadQuota(absl::string_view text, int64_t& count, int64_t& seconds) {
+  const size_t semicolon = text.find(';');
+  if (!absl::SimpleAtoi(text.substr(0, semicolon), &count) || count < 0) {
+    return false;
+  }
+  seconds = 0;
+  if (semicolon == absl::string_view::npos) return true;
+  absl::string_view window =
+      absl::StripAsciiWhitespace(text.substr(semicolon + 1));
+  if (absl::ConsumePrefix(&window, "w=") &&
+      (!absl::SimpleAtoi(window, &seconds) || seconds < 0)) {
+    seconds = 0;
+  }
+  return true;
+}
+
+void TellNotices(const HttpResponse& response, const Url& base,
+                 const CallOptions& call) {
+  if (call.on_warning != nullptr) {
+    for (const std::string& text : WarningsOf(response)) {
+      call.on_warning(
+          absl::StrCat("registry ", base.Authority(), " warns: ", text));
+    }
+  }
+  const std::string left = RateLimitOf(response);
+  if (call.on_rate_limit != nullptr && !left.empty()) {
+    call.on_rate_limit(absl::StrCat("registry ", base.Authority(), ": ", left));
+  }
+}
+
 void AttachRetryAfter(absl::Status& status, const HttpResponse& response) {
   const std::optional<absl::Duration> after = RetryAfter(response);
   if (!after.has_value()) return;
@@ -76,6 +107,46 @@ bool WantsTls(const absl::StatusOr<HttpResponse>& response) {
 }
 
 }  // namespace
+
+std::vector<std::string> WarningsOf(const HttpResponse& response) {
+  constexpr size_t kMaxWarnings = 8;
+  constexpr size_t kMaxWarningBytes = 4096;
+  std::vector<std::string> warnings;
+  const auto range = response.headers.equal_range("warning");
+  for (auto it = range.first; it != range.second; ++it) {
+    // 299 - "text", and no date: the rest of RFC 7234 is for caches.
+    absl::string_view rest = it->second;
+    if (!absl::ConsumePrefix(&rest, "299 - \"") ||
+        !absl::ConsumeSuffix(&rest, "\"") || rest.empty() ||
+        rest.size() > kMaxWarningBytes) {
+      continue;
+    }
+    std::string text;
+    for (size_t i = 0; i < rest.size(); ++i) {
+      if (rest[i] == '\\' && i + 1 < rest.size()) ++i;
+      text.push_back(rest[i]);
+    }
+    warnings.push_back(absl::Utf8SafeCHexEscape(text));
+    if (warnings.size() == kMaxWarnings) break;
+  }
+  return warnings;
+}
+
+std::string RateLimitOf(const HttpResponse& response) {
+  int64_t left = 0;
+  int64_t limit = 0;
+  int64_t seconds = 0;
+  if (!ReadQuota(response.Header("ratelimit-remaining"), left, seconds)) {
+    return "";
+  }
+  std::string text = absl::StrCat(left);
+  if (ReadQuota(response.Header("ratelimit-limit"), limit, seconds)) {
+    absl::StrAppend(&text, " of ", limit);
+  }
+  absl::StrAppend(&text, " requests are left");
+  if (seconds > 0) absl::StrAppend(&text, " (in ", seconds, " s)");
+  return text;
+}
 
 absl::Status ResponseError(const HttpResponse& response, const Url& base,
                            Reason missing) {
@@ -104,7 +175,10 @@ absl::Status ResponseError(const HttpResponse& response, const Url& base,
   } else {
     code = absl::StatusCode::kFailedPrecondition;
   }
-  const std::string text = ErrorText(response.body);
+  std::string text = ErrorText(response.body);
+  if (status == 429 && !RateLimitOf(response).empty()) {
+    absl::StrAppend(&text, text.empty() ? "" : "; ", RateLimitOf(response));
+  }
   absl::Status error =
       MakeError(code,
                 absl::StrCat("registry ", base.Authority(), " answered ",
@@ -154,6 +228,11 @@ absl::StatusOr<std::optional<Credentials>> Transport::CredentialsFor(
   return found;
 }
 
+ProxySettings Transport::ProxiesFor(const CallOptions& call) const {
+  return Merge(options_->proxies,
+               Merge(call.proxies, options_->docker_config.proxies()));
+}
+
 absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
                                       const CallOptions& call) {
   if (endpoint.bases.size() == 1) return endpoint.bases[0];
@@ -166,6 +245,7 @@ absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
   for (const Url& base : endpoint.bases) {
     HttpRequest probe;
     probe.url = base;
+    probe.proxies = ProxiesFor(call);
     CK_ASSIGN_OR_RETURN(probe.tls, TlsFor(*options_, base));
     const auto response = http_.Perform(probe, call.cancel);
     if (absl::IsCancelled(response.status())) return response.status();
@@ -223,6 +303,7 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
     http.headers = request.headers;
     http.max_body_bytes = request.max_body_bytes;
     http.sink = request.sink;
+    http.proxies = ProxiesFor(call);
     CK_ASSIGN_OR_RETURN(http.tls, TlsFor(*options_, url));
     if (at_home) {
       for (const auto& header : options_->docker_config.http_headers()) {
@@ -237,6 +318,7 @@ absl::StatusOr<HttpResponse> Transport::Follow(Url url, AuthTarget* target,
     }
     CK_ASSIGN_OR_RETURN(HttpResponse response,
                         http_.Perform(http, call.cancel));
+    if (at_home) TellNotices(response, target->base, call);
     if (response.status == 401 && at_home && !logged_in) {
       CK_ASSIGN_OR_RETURN(
           authorization, authenticator_.Answer(*target, response, call.cancel));
@@ -269,7 +351,10 @@ absl::StatusOr<HttpResponse> Transport::Send(const Endpoint& endpoint,
                                              const RegistryRequest& request,
                                              const CallOptions& call) {
   CK_ASSIGN_OR_RETURN(const Url base, BaseOf(endpoint, call));
-  AuthTarget target = {.base = base, .scope = request.scope};
+  AuthTarget target = {.base = base,
+                       .scope = request.scope,
+                       .credentials = std::nullopt,
+                       .proxies = ProxiesFor(call)};
   // The caller's credentials are for the registry, not for its mirrors.
   if (call.credentials.has_value() && !endpoint.is_mirror) {
     target.credentials = call.credentials;

@@ -21,6 +21,7 @@
 #include "lib/registry/endpoint.h"
 #include "lib/registry/http.h"
 #include "lib/registry/options.h"
+#include "lib/registry/proxy.h"
 #include "lib/registry/url.h"
 
 namespace containerkit::registry {
@@ -32,8 +33,16 @@ struct CallOptions {
   std::optional<Credentials> credentials;
   // Sent to registries besides those of the docker config.
   std::vector<std::pair<std::string, std::string>> http_headers;
+  // Of a docker config; ClientOptions::proxies come first.
+  ProxySettings proxies;
   // Told in words why a request is sent again. From the calling thread.
   std::function<void(absl::string_view why)> on_retry;
+  // Told what registries say besides their answers: warnings of theirs
+  // ("Warning: 299", distribution-spec), and how many requests they still
+  // grant ("ratelimit-remaining"). Printable; from the calling thread, once an
+  // answer.
+  std::function<void(absl::string_view text)> on_warning;
+  std::function<void(absl::string_view text)> on_rate_limit;
 };
 
 // One request of the distribution API.
@@ -80,6 +89,7 @@ class Transport {
   const ClientOptions& options() const { return *options_; }
 
  private:
+  ProxySettings ProxiesFor(const CallOptions& call) const;
   absl::StatusOr<Url> BaseOf(const Endpoint& endpoint, const CallOptions& call);
   absl::StatusOr<HttpResponse> Follow(Url url, AuthTarget* target,
                                       const RegistryRequest& request,
@@ -97,6 +107,16 @@ class Transport {
       ABSL_GUARDED_BY(mu_);
   std::map<std::string, Url> bases_ ABSL_GUARDED_BY(mu_);
 };
+
+// The texts of an answer's "Warning: 299" headers, printable; at most eight of
+// 4 KiB, as a registry must not send longer ones.
+//
+// Trust: they come from a server.
+std::vector<std::string> WarningsOf(const HttpResponse& response);
+
+// "12 of 100 requests are left (in 21600 s)", or "" where the answer does not
+// say. Trust: the numbers come from a server.
+std::string RateLimitOf(const HttpResponse& response);
 
 // Whether an answer of `from` may send us to `to`; see Transport::Send().
 //

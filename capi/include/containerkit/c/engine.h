@@ -50,7 +50,10 @@ typedef struct ck_engine_open_options {
   void* log_user_data;
   ck_release_fn log_user_data_release;
   /* 1: root and docker_config that are NULL come from CK_ROOT,
-   * DOCKER_CONFIG, HOME and XDG_DATA_HOME. */
+   * DOCKER_CONFIG, HOME and XDG_DATA_HOME, proxies for registries from
+   * HTTP_PROXY, HTTPS_PROXY and NO_PROXY in capital or small letters. Read
+   * during the call, never later. Where they say nothing, and with 0:
+   * proxies.default of docker_config. */
   uint8_t use_environment;
   uint8_t reserved[7]; /* must be 0 */
 } ck_engine_open_options;
