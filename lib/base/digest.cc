@@ -1,9 +1,16 @@
 #include "lib/base/digest.h"
 
-#include <openssl/evp.h>
+// SHA256_Init() and its like are deprecated in OpenSSL 3 in favour of EVP,
+// whose first use in a process reads openssl.cnf and loads providers: a
+// millisecond of every short-lived one, and a host's file that decides whether
+// we can hash at all.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
-#include <new>
+#include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
@@ -31,10 +38,6 @@ absl::Status BadDigest(absl::string_view text) {
       Reason::kInvalidDigest, "digest.parse",
       absl::StrCat("invalid digest \"", absl::CHexEscape(text.substr(0, 80)),
                    "\": want sha256: and 64 lower-case hex digits"));
-}
-
-const EVP_MD* MdOf(Digest::Algorithm algorithm) {
-  return algorithm == Digest::Algorithm::kSha512 ? EVP_sha512() : EVP_sha256();
 }
 
 }  // namespace
@@ -67,18 +70,28 @@ absl::string_view Digest::hex() const noexcept {
                  : absl::string_view(text_).substr(kPrefixSize);
 }
 
-void Hasher::Free::operator()(evp_md_ctx_st* ctx) const noexcept {
-  EVP_MD_CTX_free(ctx);
-}
+struct Hasher::Context {
+  explicit Context(Digest::Algorithm algorithm) {
+    if (algorithm == Digest::Algorithm::kSha512) state = SHA512_CTX();
+    Start();
+  }
+
+  void Start() {
+    if (auto* sha256 = std::get_if<SHA256_CTX>(&state)) {
+      SHA256_Init(sha256);
+    } else {
+      SHA512_Init(std::get_if<SHA512_CTX>(&state));
+    }
+  }
+
+  std::variant<SHA256_CTX, SHA512_CTX> state;
+};
 
 Hasher::Hasher(Digest::Algorithm algorithm)
-    : algorithm_(algorithm), ctx_(EVP_MD_CTX_new()) {
-  // sha2 is built into libcrypto: only memory can run out here.
-  if (ctx_ == nullptr ||
-      EVP_DigestInit_ex(ctx_.get(), MdOf(algorithm), nullptr) != 1) {
-    throw std::bad_alloc();
-  }
-}
+    : context_(std::make_unique<Context>(algorithm)) {}
+Hasher::Hasher(Hasher&&) noexcept = default;
+Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::~Hasher() = default;
 
 void Hasher::Update(absl::string_view bytes) {
   Update(bytes.data(), bytes.size());
@@ -86,30 +99,30 @@ void Hasher::Update(absl::string_view bytes) {
 
 void Hasher::Update(const void* data, size_t size) {
   if (size == 0) return;
-  EVP_DigestUpdate(ctx_.get(), data, size);
+  if (auto* sha256 = std::get_if<SHA256_CTX>(&context_->state)) {
+    SHA256_Update(sha256, data, size);
+  } else {
+    SHA512_Update(std::get_if<SHA512_CTX>(&context_->state), data, size);
+  }
   bytes_ += size;
 }
 
 Digest Hasher::Finish() {
-  unsigned char raw[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(ctx_.get(), raw, &size);
-  EVP_DigestInit_ex(ctx_.get(), MdOf(algorithm_), nullptr);
-  bytes_ = 0;
-  const std::string text = absl::StrCat(
-      algorithm_ == Digest::Algorithm::kSha512 ? kSha512Prefix : kSha256Prefix,
-      absl::BytesToHexString(
-          absl::string_view(reinterpret_cast<const char*>(raw), size)));
-  return Digest::Parse(text).value_or(Digest());
-}
-
-Hasher Hasher::Clone() const {
-  Hasher copy(algorithm_);
-  if (EVP_MD_CTX_copy_ex(copy.ctx_.get(), ctx_.get()) != 1) {
-    throw std::bad_alloc();
+  unsigned char raw[SHA512_DIGEST_LENGTH];
+  size_t size = SHA512_DIGEST_LENGTH;
+  absl::string_view prefix = kSha512Prefix;
+  if (auto* sha256 = std::get_if<SHA256_CTX>(&context_->state)) {
+    SHA256_Final(raw, sha256);
+    size = SHA256_DIGEST_LENGTH;
+    prefix = kSha256Prefix;
+  } else {
+    SHA512_Final(raw, std::get_if<SHA512_CTX>(&context_->state));
   }
-  copy.bytes_ = bytes_;
-  return copy;
+  context_->Start();
+  bytes_ = 0;
+  const absl::string_view bytes(reinterpret_cast<const char*>(raw), size);
+  const std::string text = absl::StrCat(prefix, absl::BytesToHexString(bytes));
+  return Digest::Parse(text).value_or(Digest());
 }
 
 Digest Sha256::Of(absl::string_view bytes) {

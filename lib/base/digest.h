@@ -12,9 +12,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// OpenSSL's digest context; C types stop in digest.cc.
-struct evp_md_ctx_st;
-
 namespace containerkit {
 
 // The name of some bytes. A Digest that is not empty has passed the strict
@@ -74,8 +71,9 @@ class Digest {
 class Hasher {
  public:
   explicit Hasher(Digest::Algorithm algorithm = Digest::Algorithm::kSha256);
-  Hasher(Hasher&&) noexcept = default;
-  Hasher& operator=(Hasher&&) noexcept = default;
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+  ~Hasher();
 
   void Update(absl::string_view bytes);
   void Update(const void* data, size_t size);
@@ -86,16 +84,11 @@ class Hasher {
   // Bytes since the start or the last Finish().
   uint64_t bytes() const noexcept { return bytes_; }
 
-  // A copy of the state, to go on from here twice.
-  Hasher Clone() const;
-
  private:
-  struct Free {
-    void operator()(evp_md_ctx_st* ctx) const noexcept;
-  };
-  Digest::Algorithm algorithm_;
+  // OpenSSL's contexts; its types stop in digest.cc.
+  struct Context;
   uint64_t bytes_ = 0;
-  std::unique_ptr<evp_md_ctx_st, Free> ctx_;
+  std::unique_ptr<Context> context_;
 };
 
 // Hasher for sha256, the digest of everything that containerkit writes.
