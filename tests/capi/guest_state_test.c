@@ -518,6 +518,22 @@ static void LittleAddressSpace(void) {
   OpenRunRelease();
 }
 
+/* --- E05: a realtime host, whose policy is not its containers' --- */
+
+static void BeRealtimeAndRun(void) {
+  const struct sched_param priority = {.sched_priority = 1};
+  CHECK(sched_setscheduler(0, SCHED_RR, &priority) == 0);
+  ck_engine* engine = OpenWithImage();
+  RunOne(engine, "exit 1$(cut -d ' ' -f 41 /proc/self/stat)", 10);
+  ck_engine_release(engine);
+  CHECK(sched_getscheduler(0) == SCHED_RR);
+}
+
+static void RealtimeHosts(void) {
+  RequireContainers();
+  InChild(BeRealtimeAndRun, 60);
+}
+
 static void DescriptorsAndMemoryAreShort(void) {
   RequireContainers();
   /* The image is imported under normal conditions. */
@@ -548,6 +564,7 @@ int main(int argc, char** argv) {
       {"SignalStormsDoNotHurt", SignalStormsDoNotHurt},
       {"NoSigpipe", NoSigpipe},
       {"ForksDoNotHurt", ForksDoNotHurt},
+      {"RealtimeHosts", RealtimeHosts},
       {"DescriptorsAndMemoryAreShort", DescriptorsAndMemoryAreShort},
   };
   if (argc > 1 && strcmp(argv[1], "--count-descriptors") == 0) {

@@ -1,6 +1,7 @@
 #include "lib/runtime/child/spawner.h"
 
 #include <linux/prctl.h>
+#include <linux/sched.h>
 
 #include "lib/runtime/child/monitor.h"
 #include "lib/runtime/child/process.h"
@@ -101,6 +102,17 @@ void TakeFds(const int* fds, int count) {
   request.wire.oom_path[sizeof request.wire.oom_path - 1] = '\0';
 }
 
+// A realtime host's policy is not its containers': no process with one can
+// enter a cgroup of v1's cpu controller that has no share of realtime.
+void LeaveRealtime() {
+  const long policy = Sys(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
+  if (policy != SCHED_FIFO && policy != SCHED_RR && policy != SCHED_DEADLINE) {
+    return;
+  }
+  const int no_priority = 0;  // struct sched_param
+  Sys(SYS_sched_setscheduler, 0, SCHED_NORMAL, &no_priority);
+}
+
 void ReportForkFailure(long result) {
   Event event;
   memset(&event, 0, sizeof event);
@@ -121,6 +133,7 @@ void RunSpawner() {
   // Monitors end unnoticed; nobody asks for their status.
   IgnoreChildSignal(true);
   Sys(SYS_umask, 022);
+  LeaveRealtime();
   // Records with another boot's id would be taken for a restarted machine's.
   if (!ReadBootId()) Exit(1);
   SpareNetwork spare;
