@@ -3,7 +3,7 @@
 // mounts, masks, cgroups and limits - made by bare system calls, without
 // configuration, state, log or error handling.
 //
-//   floor LOWER SCRATCH PROGRAM
+//   floor LOWER[:LOWER...] SCRATCH PROGRAM
 //
 // Reads lines from stdin; for each one starts PROGRAM in a fresh box and
 // prints the nanoseconds from start to the collected exit.
@@ -71,17 +71,38 @@ static void attach(int mnt, int root, const char* path) {
   close(mnt);
 }
 
-static void box(const char* lower, const char* scratch, int go,
-                const char* program) {
+enum { kMostLayers = 128 };
+
+static char* g_layers[kMostLayers];  // topmost first
+static int g_layer_count;
+
+static void split_layers(char* lower) {
+  for (char* at = strtok(lower, ":"); at != NULL; at = strtok(NULL, ":")) {
+    if (g_layer_count == kMostLayers) die("too many layers");
+    g_layers[g_layer_count++] = at;
+  }
+}
+
+static int new_overlay(const char* upper, const char* work) {
+  const char* options[2 * (kMostLayers + 2) + 1];
+  int n = 0;
+  for (int i = 0; i < g_layer_count; ++i) {
+    options[n++] = "lowerdir+";
+    options[n++] = g_layers[i];
+  }
+  const char* const rest[] = {"upperdir", upper, "workdir", work, NULL};
+  memcpy(options + n, rest, sizeof rest);
+  return new_fs("overlay", options, 0);
+}
+
+static void box(const char* scratch, int go, const char* program) {
   static const char* const none[] = {NULL};
   char upper[PATH_MAX], work[PATH_MAX], merged[PATH_MAX];
   snprintf(upper, sizeof upper, "%s/upper", scratch);
   snprintf(work, sizeof work, "%s/work", scratch);
   snprintf(merged, sizeof merged, "%s/merged", scratch);
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) die("private");
-  const char* const overlay[] = {"lowerdir", lower, "upperdir", upper,
-                                 "workdir",  work,  NULL};
-  attach(new_fs("overlay", overlay, 0), AT_FDCWD, merged);
+  attach(new_overlay(upper, work), AT_FDCWD, merged);
   const int root = open(merged, O_PATH | O_CLOEXEC);
   attach(new_fs("proc", none, 0xe), root, "proc");
   const char* const dev[] = {"mode", "755", "size", "65536k", NULL};
@@ -165,8 +186,7 @@ static void copy_from_parent(const char* dir, const char* file) {
   write_file(dir, file, text);
 }
 
-static uint64_t run(const char* lower, const char* scratch, const char* program,
-                    unsigned number) {
+static uint64_t run(const char* scratch, const char* program, unsigned number) {
   const size_t controllers = sizeof kControllers / sizeof kControllers[0];
   char dirs[sizeof kControllers / sizeof kControllers[0]][PATH_MAX];
   const uint64_t start = now_ns();
@@ -188,7 +208,7 @@ static uint64_t run(const char* lower, const char* scratch, const char* program,
   };
   const pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) die("clone3");
-  if (pid == 0) box(lower, scratch, go[0], program);
+  if (pid == 0) box(scratch, go[0], program);
   char text[16];
   snprintf(text, sizeof text, "%d", pid);
   for (size_t i = 0; i < controllers; ++i) {
@@ -207,7 +227,7 @@ static uint64_t run(const char* lower, const char* scratch, const char* program,
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    fprintf(stderr, "usage: floor LOWER SCRATCH PROGRAM\n");
+    fprintf(stderr, "usage: floor LOWER[:LOWER...] SCRATCH PROGRAM\n");
     return 2;
   }
   static const char* const kDirs[] = {"upper", "work", "merged"};
@@ -216,9 +236,10 @@ int main(int argc, char** argv) {
     snprintf(path, sizeof path, "%s/%s", argv[2], kDirs[i]);
     mkdir(path, 0755);
   }
+  split_layers(argv[1]);
   char line[64];
   for (unsigned n = 0; fgets(line, sizeof line, stdin) != NULL; ++n) {
-    printf("%llu\n", (unsigned long long)run(argv[1], argv[2], argv[3], n));
+    printf("%llu\n", (unsigned long long)run(argv[2], argv[3], n));
     fflush(stdout);
   }
   return 0;

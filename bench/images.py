@@ -47,6 +47,18 @@ def bundle(context, tree, command=("/bin/true",)):
     return path
 
 
+def layer_trees(context, count):
+    """`count` directories as the layers of an image, topmost first."""
+    true_rootfs(context)
+    trees = [context.scratch / "true-rootfs"]
+    for i in range(1, count):
+        tree = context.scratch / f"layer-{i}" / "layer"
+        tree.mkdir(parents=True, exist_ok=True)
+        (tree / str(i)).write_text("x")
+        trees.insert(0, tree.parent)
+    return trees
+
+
 def _tar(files):
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:

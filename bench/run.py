@@ -59,6 +59,13 @@ class Context:
         return harness.Candidate(
             name, [self.bin / "bench" / "timer", *command], env=env)
 
+    def floor(self, name, lower):
+        """The floor program on the layers `lower`, topmost first."""
+        scratch = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        return harness.Candidate(
+            name, [self.bin / "bench" / "floor", ":".join(map(str, lower)),
+                   scratch, "/bin/true"])
+
     def finish(self, name, title, candidates, rows, note=""):
         for candidate in candidates:
             if candidate.close() != 0:
@@ -84,14 +91,10 @@ def start(context):
     ck = context.bin / "examples/cli/ck"
     subprocess.run([ck, "--root", state, "import", archive, "true"],
                    check=True, stdout=subprocess.DEVNULL)
-    scratch = context.scratch / "floor"
-    scratch.mkdir()
     flags = ["--network", "none", "-m", "64m", "--pids-limit", "64"]
     ours = context.engine_timer("containerkit in-process", "start", state,
                                 "true")
-    floor = harness.Candidate(
-        "floor (bare system calls)",
-        [context.bin / "bench" / "floor", tree, scratch, "/bin/true"])
+    floor = context.floor("floor (bare system calls)", [tree])
     ck_run = context.timer("ck run --rm", ck, "--root", state, "run", "--rm",
                            *flags, "true", "/bin/true")
     candidates = [ours, floor, ck_run]
@@ -187,17 +190,23 @@ def growth(context):
                    [small, big], [("large / small host", big, small, 1.05)])
     alone = context.engine_timer("containerkit, nothing else runs", "start",
                                  state, "true")
-    harness.interleave([alone], context.rounds)
+    tree = context.scratch / "true-rootfs"
+    floor_alone = context.floor("floor, nothing else runs", [tree])
+    harness.interleave([alone, floor_alone], context.rounds)
     crowd_state = context.scratch / "crowd"
     subprocess.run([ck, "--root", crowd_state, "import", archive, "true"],
                    check=True, stdout=subprocess.DEVNULL)
     crowd = context.engine_timer(f"containerkit, {live} containers live",
                                  "start", crowd_state, "true", f"live={live}")
-    harness.interleave([crowd], context.rounds)
-    context.finish("live", "Start beside live containers", [alone, crowd],
-                   [("crowd / alone", crowd, alone, 1.25)],
-                   "These two ran one after the other: the live containers "
-                   "belong to the second one.")
+    floor_crowd = context.floor(f"floor, {live} containers live", [tree])
+    harness.interleave([crowd, floor_crowd], context.rounds)
+    context.finish("live", "Start beside live containers",
+                   [alone, crowd, floor_alone, floor_crowd],
+                   [("crowd / alone", crowd, alone, 1.25),
+                    ("floor: crowd / alone", floor_crowd, floor_alone, None)],
+                   "First both that run alone, in turns; then both beside the "
+                   "live containers, which belong to the engine that is "
+                   "measured.")
 
 
 def layers(context):
@@ -210,12 +219,19 @@ def layers(context):
                    stdout=subprocess.DEVNULL)
     candidates = [context.engine_timer(f"containerkit, {n} layers", "start",
                                        state, f"layers:{n}") for n in counts]
-    harness.interleave(candidates, context.rounds)
-    slope = ((candidates[-1].median - candidates[0].median) / 1e3 /
-             (counts[-1] - counts[0]))
-    verdict = "met" if slope <= 8 else "**missed**"
-    context.finish("layers", "Start against the number of layers", candidates,
-                   [], f"Slope: {slope:.1f} us a layer (goal 8: {verdict}).")
+    floors = [context.floor(f"floor, {n} layers", images.layer_trees(context, n))
+              for n in (counts[0], counts[-1])]
+    harness.interleave(candidates + floors, context.rounds)
+
+    def slope(few, many):
+        return (many.median - few.median) / 1e3 / (counts[-1] - counts[0])
+
+    ours = slope(candidates[0], candidates[-1])
+    verdict = "met" if ours <= 8 else "**missed**"
+    context.finish("layers", "Start against the number of layers",
+                   candidates + floors, [],
+                   f"Slope: {ours:.1f} us a layer (goal 8: {verdict}); "
+                   f"of the floor program: {slope(*floors):.1f} us.")
 
 
 def pull(context):
