@@ -1,7 +1,9 @@
 // An engine of an ordinary user with sub-ids: owners in images and containers
 // are what they are for root.
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "containerkit/engine.h"
@@ -87,8 +90,8 @@ class RootlessTest : public ::testing::Test {
     CK_EXPECT_OK(engine_->images().Import(archive.get(), import));
   }
 
-  Container Create(const std::string& script, const std::string& user = "") {
-    ContainerConfig config;
+  Container Create(const std::string& script, const std::string& user = "",
+                   ContainerConfig config = {}) {
     config.image = "box";
     config.cmd = std::vector<std::string>{"sh", "-c", script};
     config.user = user;
@@ -203,6 +206,39 @@ TEST_F(RootlessTest, CopiesFilesOfARunningContainer) {
     EXPECT_EQ(OutputOf("tar -xOf " + tar), "text\n");
     session->reset();
     CK_EXPECT_OK(container.Remove({.force = true, .volumes = true}));
+  });
+}
+
+// R11 (CVE-2023-25809): a cgroup that the user may change on the host cannot
+// be changed from inside, whichever /sys the container has.
+TEST_F(RootlessTest, R11CgroupsAreReadOnly) {
+  CK_REQUIRE("cgroup-v1");
+  using Kind = NamespaceChoice::Kind;
+  const std::string name = absl::StrCat("ck-r11-", getpid());
+  const std::string delegated = "/sys/fs/cgroup/pids/" + name;
+  ASSERT_EQ(mkdir(delegated.c_str(), 0755), 0) << strerror(errno);
+  const auto remove = absl::MakeCleanup([&] { rmdir(delegated.c_str()); });
+  OutputOf(absl::StrCat("chown -R ", kOrdinaryUser, " ", delegated));
+  AsUser([&] {
+    for (const Kind network : {Kind::kHost, Kind::kNone}) {
+      for (const Kind cgroup : {Kind::kHost, Kind::kPrivate}) {
+        ContainerConfig config;
+        config.network.kind = network;
+        config.cgroup.kind = cgroup;
+        Container container = Create(
+            absl::StrCat("d=$(find /sys/fs/cgroup -name ", name,
+                         "); echo seen $d; for f in $d; do mkdir $d/in; "
+                         "echo $$ > $d/cgroup.procs; done 2>&1 | "
+                         "grep -v 'Read-only file system$'; "
+                         "grep ' /sys' /proc/self/mountinfo | grep -v ' ro,'"),
+            "", config);
+        EXPECT_EQ(Run(container), network == Kind::kHost
+                                      ? "seen " + delegated + "\n"
+                                      : "seen\n")
+            << static_cast<int>(network) << static_cast<int>(cgroup);
+        CK_EXPECT_OK(container.Remove({.force = false, .volumes = true}));
+      }
+    }
   });
 }
 
