@@ -75,10 +75,15 @@ CK_DEFINE_OPTIONS(ck_container_update_options, CK_CONTAINER_UPDATE_OPTIONS_INIT)
 
 namespace {
 
-StopOptions ToStop(int64_t timeout_ns, int32_t signal) {
+// Of ck_container_stop() and ck_container_restart(), whose options are alike.
+template <typename T>
+absl::StatusOr<StopOptions> ToStop(const T& o) {
   StopOptions stop;
-  if (timeout_ns != CK_TIMEOUT_DEFAULT) stop.timeout = ToDuration(timeout_ns);
-  stop.signal = signal;
+  if (o.timeout_ns != CK_TIMEOUT_DEFAULT) {
+    stop.timeout = ToDuration(o.timeout_ns);
+  }
+  stop.signal = o.signal;
+  CK_ASSIGN_OR_RETURN(stop.cancel, TokenOf(o.cancel));
   return stop;
 }
 
@@ -131,7 +136,8 @@ ck_status ck_container_stop(ck_container* self,
   return Guard(err, [&]() -> absl::Status {
     CK_ASSIGN_OR_RETURN(const ck_container_stop_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_container> container, Pin(self));
-    return container->Stop(ToStop(o.timeout_ns, o.signal));
+    CK_ASSIGN_OR_RETURN(const StopOptions stop, ToStop(o));
+    return container->Stop(stop);
   });
 }
 
@@ -141,7 +147,8 @@ ck_status ck_container_restart(ck_container* self,
   return Guard(err, [&]() -> absl::Status {
     CK_ASSIGN_OR_RETURN(const ck_container_restart_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_container> container, Pin(self));
-    return container->Restart(ToStop(o.timeout_ns, o.signal));
+    CK_ASSIGN_OR_RETURN(const StopOptions stop, ToStop(o));
+    return container->Restart(stop);
   });
 }
 

@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "capi/src/callback.h"
+#include "capi/src/cancel.h"
 #include "capi/src/container_config.h"
 #include "capi/src/guard.h"
 #include "capi/src/options.h"
 
+using ::containerkit::CancelToken;
 using ::containerkit::Engine;
 using ::containerkit::EngineInfo;
 using ::containerkit::LogLevel;
@@ -25,6 +27,7 @@ using ::containerkit::capi::MakeStringList;
 using ::containerkit::capi::NewHandle;
 using ::containerkit::capi::Pin;
 using ::containerkit::capi::Pinned;
+using ::containerkit::capi::TokenOf;
 using ::containerkit::capi::ToList;
 using ::containerkit::capi::UserData;
 
@@ -149,8 +152,9 @@ ck_status ck_engine_check_store(ck_engine* self,
     CK_RETURN_IF_ERROR(ClearOut(out));
     CK_ASSIGN_OR_RETURN(const ck_engine_check_store_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_engine> engine, Pin(self));
+    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
     CK_ASSIGN_OR_RETURN(std::vector<StoreFinding> findings,
-                        engine->CheckStore(o.repair != 0));
+                        engine->CheckStore(o.repair != 0, cancel));
     *out = NewHandle<ck_store_report>(
         std::make_unique<std::vector<StoreFinding>>(std::move(findings)));
     return absl::OkStatus();
@@ -204,8 +208,10 @@ ck_status ck_engine_prune(ck_engine* self,
     if (out != nullptr) *out = nullptr;
     CK_ASSIGN_OR_RETURN(const ck_engine_prune_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_engine> engine, Pin(self));
-    CK_ASSIGN_OR_RETURN(PruneReport report,
-                        engine->Prune(o.all_images != 0, o.dry_run != 0));
+    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
+    CK_ASSIGN_OR_RETURN(
+        PruneReport report,
+        engine->Prune(o.all_images != 0, o.dry_run != 0, cancel));
     if (out == nullptr) return absl::OkStatus();
     *out = MakeHandle<ck_prune_report>(
         report.reclaimed_bytes, MakeStringList(std::move(report.containers)),

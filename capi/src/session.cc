@@ -9,6 +9,7 @@
 #include "capi/src/guard.h"
 #include "capi/src/options.h"
 
+using ::containerkit::CancelToken;
 using ::containerkit::ExitStatus;
 using ::containerkit::InvalidArgument;
 using ::containerkit::Output;
@@ -19,6 +20,7 @@ using ::containerkit::capi::Guard;
 using ::containerkit::capi::LinkedCancel;
 using ::containerkit::capi::Pin;
 using ::containerkit::capi::Pinned;
+using ::containerkit::capi::TokenOf;
 using ::containerkit::capi::UserData;
 
 static_assert(static_cast<int>(Output::Stream::kStdout) == CK_STREAM_STDOUT);
@@ -33,14 +35,15 @@ ck_status ck_session_write(ck_session* self, const void* data, size_t size,
                            const ck_session_write_options* options,
                            ck_error** err) {
   return Guard(err, [&]() -> absl::Status {
-    CK_RETURN_IF_ERROR(Adopt(options).status());
+    CK_ASSIGN_OR_RETURN(const ck_session_write_options o, Adopt(options));
+    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
     CK_ASSIGN_OR_RETURN(Pinned<ck_session> session, Pin(self));
     if (data == nullptr && size > 0) {
       return InvalidArgument(Reason::kInvalidArgument, "capi.argument",
                              "data is NULL");
     }
     return session->session.Write(
-        absl::string_view(static_cast<const char*>(data), size));
+        absl::string_view(static_cast<const char*>(data), size), cancel);
   });
 }
 

@@ -83,10 +83,11 @@ class Session final {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  // Feeds stdin. Blocks while the process does not read.
+  // Feeds stdin. Blocks while the process does not read, until `cancel`; part
+  // of `data` may have gone then.
   // Errors: FAILED_PRECONDITION / kNotRunning; kUnsupportedOption when stdin
-  // was not asked for.
-  absl::Status Write(absl::string_view data);
+  // was not asked for; CANCELLED.
+  absl::Status Write(absl::string_view data, const CancelToken& cancel = {});
   // End of stdin.
   absl::Status CloseStdin();
 
@@ -97,6 +98,9 @@ class Session final {
       const std::function<void(const Output&)>& sink,
       const CancelToken& cancel = {});
 
+  // Neither waits for input that the process has not read.
+  // Errors: FAILED_PRECONDITION / kNotRunning; of Resize kUnsupportedOption
+  // without a terminal.
   absl::Status Resize(uint16_t rows, uint16_t columns);
   absl::Status Signal(int signal);
 
@@ -134,6 +138,9 @@ struct StopOptions {
   // Infinite: never killed.
   std::optional<absl::Duration> timeout;
   int signal = 0;  // 0: the container's StopSignal, else SIGTERM
+  // Ends the wait, not what was asked for: a container that got its signal
+  // still ends, at the latest after `timeout`; Restart() does not start it.
+  CancelToken cancel;
 };
 
 enum class WaitCondition { kNotRunning, kNextExit, kRemoved };

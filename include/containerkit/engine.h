@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "containerkit/cancel.h"
 #include "containerkit/container.h"
 #include "containerkit/events.h"
 #include "containerkit/image.h"
@@ -167,12 +168,16 @@ class Engine final {
   absl::StatusOr<EngineInfo> Info() const;
 
   // Verifies the state root; with `repair` mends or removes what is broken.
-  // Takes time: reads every blob.
-  absl::StatusOr<std::vector<StoreFinding>> CheckStore(bool repair) const;
+  // Takes time: reads every blob. Errors: CANCELLED; what was mended until then
+  // stays mended.
+  absl::StatusOr<std::vector<StoreFinding>> CheckStore(
+      bool repair, const CancelToken& cancel = {}) const;
 
   // Removes stopped containers, then unused images (`all_images`: not only
-  // unnamed ones). `dry_run` only says what would go.
-  absl::StatusOr<PruneReport> Prune(bool all_images, bool dry_run) const;
+  // unnamed ones). `dry_run` only says what would go. Errors: CANCELLED; what
+  // is gone by then stays gone.
+  absl::StatusOr<PruneReport> Prune(bool all_images, bool dry_run,
+                                    const CancelToken& cancel = {}) const;
 
  private:
   explicit Engine(std::shared_ptr<engine::EngineCore> core);

@@ -34,8 +34,8 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
-absl::Status Session::Write(absl::string_view data) {
-  return impl_->process->Write(data);
+absl::Status Session::Write(absl::string_view data, const CancelToken& cancel) {
+  return impl_->process->Write(data, cancel);
 }
 absl::Status Session::CloseStdin() { return impl_->process->CloseStdin(); }
 absl::StatusOr<ExitStatus> Session::Read(

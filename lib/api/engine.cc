@@ -107,12 +107,13 @@ absl::Status Engine::Events(
 absl::StatusOr<EngineInfo> Engine::Info() const { return core_->Info(); }
 
 absl::StatusOr<std::vector<StoreFinding>> Engine::CheckStore(
-    bool repair) const {
-  return core_->Check(repair);
+    bool repair, const CancelToken& cancel) const {
+  return core_->Check(repair, cancel);
 }
 
-absl::StatusOr<PruneReport> Engine::Prune(bool all_images, bool dry_run) const {
-  return core_->Prune(all_images, dry_run);
+absl::StatusOr<PruneReport> Engine::Prune(bool all_images, bool dry_run,
+                                          const CancelToken& cancel) const {
+  return core_->Prune(all_images, dry_run, cancel);
 }
 
 struct Scope::State {

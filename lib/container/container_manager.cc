@@ -122,13 +122,13 @@ absl::StatusOr<UniqueFd> ContainerManager::OpenDirectory(
 }
 
 absl::StatusOr<ContainerManager::Locked> ContainerManager::Lock(
-    const std::string& id) {
+    const std::string& id, const CancelToken& cancel) {
   constexpr absl::Duration kLongestStart = absl::Seconds(30);
   Locked locked;
   // A descriptor of its own: the monitor gets copies of the other one.
   CK_ASSIGN_OR_RETURN(locked.lock, OpenDirectory(id));
   CK_RETURN_IF_ERROR(sys::LockFd(locked.lock.get(), sys::LockMode::kExclusive,
-                                 kLongestStart, id));
+                                 kLongestStart, id, &cancel));
   // Whoever held the lock may have removed it.
   CK_ASSIGN_OR_RETURN(locked.container, Load(id));
   return locked;

@@ -148,7 +148,8 @@ class ContainerManager {
   // Held while a start is under way, a stop is sent or a removal done, so that
   // these never overlap, whatever process does them: flock on the container's
   // directory. Errors: kContainerNotFound when it is gone; kStoreBusy.
-  absl::StatusOr<Locked> Lock(const std::string& id);
+  absl::StatusOr<Locked> Lock(const std::string& id,
+                              const CancelToken& cancel = {});
   absl::StatusOr<runtime::ProcessSnapshot> Process(const std::string& id);
   // The monitor of a running container. Errors: kNotRunning.
   absl::StatusOr<runtime::MonitorClient> Monitor(const std::string& id);
@@ -237,7 +238,8 @@ class ContainerManager {
   // Asks the monitor to stop; the caller holds the lock.
   absl::Status SendStop(const std::string& id, int signal,
                         absl::Duration grace);
-  absl::Status WaitUntilGone(const std::string& id, absl::Duration grace);
+  absl::Status WaitUntilGone(const std::string& id, absl::Duration grace,
+                             const CancelToken& cancel = {});
   absl::Status RemoveStopped(const Loaded& container);
   // Removes a container that has ended and asked for it (docker's --rm). False
   // while somebody else holds its lock. Reconcile() does what this could not.

@@ -21,14 +21,16 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Attach(
     const std::string& id, const AttachOptions& options) {
   CK_RETURN_IF_ERROR(Load(id).status());
   CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
-  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  CK_ASSIGN_OR_RETURN(runtime::MonitorClient monitor, Monitor(id));
   uint32_t flags = 0;
   if (options.stdin_stream) flags |= runtime::kAttachStdin;
   if (options.stdout_stream) flags |= runtime::kAttachStdout;
   if (options.stderr_stream) flags |= runtime::kAttachStderr;
   CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Attach(flags));
   Emit(id, "attach");
-  return std::make_unique<ProcessSession>(std::move(stream), process.pid);
+  return std::make_unique<ProcessSession>(ProcessSession::Of::kContainer,
+                                          std::move(stream), std::move(monitor),
+                                          process.pid);
 }
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
@@ -48,7 +50,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
     return InvalidArgument(Reason::kCommandMissing, "container.exec",
                            "no command to execute");
   }
-  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  CK_ASSIGN_OR_RETURN(runtime::MonitorClient monitor, Monitor(id));
   CK_ASSIGN_OR_RETURN(const auto assembly, RecentAssembly(container));
   runtime::ExecConfig exec;
   exec.args = config.command;
@@ -105,7 +107,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
     return runtime::FailureStatus(first->event.failure);
   }
   Emit(id, absl::StrCat("exec_start: ", command));
-  return std::make_unique<ProcessSession>(std::move(stream), first->event.pid);
+  return std::make_unique<ProcessSession>(ProcessSession::Of::kExec,
+                                          std::move(stream), std::move(monitor),
+                                          first->event.pid);
 }
 
 }  // namespace containerkit::container

@@ -211,12 +211,13 @@ absl::Status ContainerManager::SendStop(const std::string& id, int signal,
 }
 
 absl::Status ContainerManager::WaitUntilGone(const std::string& id,
-                                             absl::Duration grace) {
+                                             absl::Duration grace,
+                                             const CancelToken& cancel) {
   const absl::StatusOr<ExitStatus> exit = WaitStopped(
       id,
       grace == absl::InfiniteDuration() ? absl::InfiniteFuture()
                                         : absl::Now() + grace + kKillAllowance,
-      {});
+      cancel);
   if (GetReason(exit.status()) == Reason::kTimeout) {
     return WithContainer(
         MakeError(absl::StatusCode::kDeadlineExceeded,
@@ -250,7 +251,7 @@ absl::StatusOr<ContainerManager::StopPlan> ContainerManager::StopPlanOf(
 
 absl::Status ContainerManager::Stop(const std::string& id,
                                     const StopOptions& options) {
-  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
+  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id, options.cancel));
   return StopLocked(locked, options, /*keep_lock=*/false);
 }
 
@@ -262,7 +263,7 @@ absl::Status ContainerManager::StopLocked(Locked& locked,
                       StopPlanOf(*locked.container, options));
   CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
   if (!keep_lock) locked.lock.Reset();
-  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace));
+  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace, options.cancel));
   Emit(id, "stop");
   return absl::OkStatus();
 }

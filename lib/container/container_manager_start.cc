@@ -446,19 +446,21 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
-  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id, options.cancel));
   return StartLocked(locked, options);
 }
 
 absl::Status ContainerManager::Restart(const std::string& id,
                                        const StopOptions& options) {
   // One lock for both: what removes itself when it ends must not now.
-  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id));
+  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id, options.cancel));
   const absl::Status stopped = StopLocked(locked, options, /*keep_lock=*/true);
   if (!stopped.ok() && GetReason(stopped) != Reason::kAlreadyStopped) {
     return stopped;
   }
-  CK_RETURN_IF_ERROR(StartLocked(locked, {}).status());
+  StartOptions start;
+  start.cancel = options.cancel;
+  CK_RETURN_IF_ERROR(StartLocked(locked, start).status());
   Emit(id, "restart");
   return absl::OkStatus();
 }
@@ -499,7 +501,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     assembly = std::make_shared<const Assembly>(std::move(made));
     Remember(container, assembly);
   }
-  CK_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(id));
+  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
   CK_RETURN_IF_ERROR(MakeFiles(container->config, assembly->inputs.hostname,
                                directory.get(), snapshot.fresh));
 
@@ -531,7 +533,8 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
   if (!options.attach) return nullptr;
   return std::make_unique<ProcessSession>(
-      runtime::AttachStream(std::move(ours)), launched->pid);
+      ProcessSession::Of::kContainer, runtime::AttachStream(std::move(ours)),
+      runtime::MonitorClient(std::move(directory)), launched->pid);
 }
 
 }  // namespace containerkit::container

@@ -15,8 +15,10 @@ absl::Status ProcessSession::UnlessEnded(const absl::Status& status,
                             "the process has ended");
 }
 
-absl::Status ProcessSession::Write(absl::string_view data) {
-  return UnlessEnded(stream_.Write(data), "container.write_stdin");
+absl::Status ProcessSession::Write(absl::string_view data,
+                                   const CancelToken& cancel) {
+  return UnlessEnded(stream_.Write(data, absl::InfiniteFuture(), &cancel),
+                     "container.write_stdin");
 }
 
 absl::Status ProcessSession::CloseStdin() {
@@ -24,11 +26,12 @@ absl::Status ProcessSession::CloseStdin() {
 }
 
 absl::Status ProcessSession::Resize(uint16_t rows, uint16_t columns) {
-  return UnlessEnded(stream_.Resize(rows, columns), "container.resize");
+  return UnlessEnded(monitor_.Resize(rows, columns, target_),
+                     "container.resize");
 }
 
 absl::Status ProcessSession::Signal(int signal) {
-  return UnlessEnded(stream_.Signal(signal), "container.signal");
+  return UnlessEnded(monitor_.Signal(signal, target_), "container.signal");
 }
 
 absl::StatusOr<ExitStatus> ProcessSession::Read(

@@ -15,17 +15,25 @@
 #include "containerkit/cancel.h"
 #include "containerkit/container.h"
 #include "lib/runtime/attach_stream.h"
+#include "lib/runtime/monitor_client.h"
 
 namespace containerkit::container {
 
 // Threads as in Session (include/containerkit/container.h).
 class ProcessSession {
  public:
-  // pid: of the process that the stream belongs to, in the host's namespace.
-  ProcessSession(runtime::AttachStream stream, int32_t pid)
-      : stream_(std::move(stream)), pid_(pid) {}
+  enum class Of { kContainer, kExec };
 
-  absl::Status Write(absl::string_view data);
+  // pid: of the process that the stream belongs to, in the host's namespace.
+  // monitor: for what must not wait behind unread input.
+  ProcessSession(Of of, runtime::AttachStream stream,
+                 runtime::MonitorClient monitor, int32_t pid)
+      : stream_(std::move(stream)),
+        monitor_(std::move(monitor)),
+        pid_(pid),
+        target_(of == Of::kExec ? pid : 0) {}
+
+  absl::Status Write(absl::string_view data, const CancelToken& cancel);
   absl::Status CloseStdin();
   absl::StatusOr<ExitStatus> Read(
       const std::function<void(const Output&)>& sink,
@@ -42,7 +50,9 @@ class ProcessSession {
                            absl::string_view operation) const;
 
   runtime::AttachStream stream_;
+  runtime::MonitorClient monitor_;
   int32_t pid_;
+  int32_t target_;  // as MonitorClient names it
   std::atomic<bool> ended_{false};
 };
 

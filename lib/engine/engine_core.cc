@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/container/scope_id.h"
 #include "lib/engine/engine_info.h"
@@ -246,10 +247,12 @@ absl::StatusOr<EngineInfo> EngineCore::Info() {
   return info;
 }
 
-absl::StatusOr<std::vector<StoreFinding>> EngineCore::Check(bool repair) {
+absl::StatusOr<std::vector<StoreFinding>> EngineCore::Check(
+    bool repair, const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(
       const store::CheckReport report,
-      store::CheckStore(*store_, {.repair = repair, .verify_blobs = true}));
+      store::CheckStore(
+          *store_, {.repair = repair, .verify_blobs = true, .cancel = cancel}));
   std::vector<StoreFinding> findings;
   for (const store::Finding& finding : report.findings) {
     findings.push_back({.kind = std::string(store::FindingName(finding.kind)),
@@ -261,11 +264,13 @@ absl::StatusOr<std::vector<StoreFinding>> EngineCore::Check(bool repair) {
   return findings;
 }
 
-absl::StatusOr<PruneReport> EngineCore::Prune(bool all_images, bool dry_run) {
+absl::StatusOr<PruneReport> EngineCore::Prune(bool all_images, bool dry_run,
+                                              const CancelToken& cancel) {
   PruneReport report;
   CK_ASSIGN_OR_RETURN(const std::vector<ContainerInfo> containers,
                       List({.all = true}));
   for (const ContainerInfo& container : containers) {
+    CK_RETURN_IF_ERROR(CheckCancelled(cancel, "engine.prune"));
     if (container.state == ContainerState::kRunning ||
         container.state == ContainerState::kPaused ||
         container.state == ContainerState::kRestarting) {
@@ -282,16 +287,19 @@ absl::StatusOr<PruneReport> EngineCore::Prune(bool all_images, bool dry_run) {
     }
     report.containers.push_back(container.id);
   }
+  CK_RETURN_IF_ERROR(CheckCancelled(cancel, "engine.prune"));
   CK_ASSIGN_OR_RETURN(report.images, images_->Prune(all_images, dry_run));
   if (!dry_run) {
-    CK_ASSIGN_OR_RETURN(report.reclaimed_bytes, CollectGarbage());
+    CK_ASSIGN_OR_RETURN(report.reclaimed_bytes, CollectGarbage(cancel));
   }
   return report;
 }
 
-absl::StatusOr<uint64_t> EngineCore::CollectGarbage() {
+absl::StatusOr<uint64_t> EngineCore::CollectGarbage(const CancelToken& cancel) {
+  store::GarbageOptions options;
+  options.cancel = cancel;
   CK_ASSIGN_OR_RETURN(const store::GarbageResult result,
-                      store::CollectGarbage(*store_));
+                      store::CollectGarbage(*store_, options));
   return result.freed_bytes;
 }
 

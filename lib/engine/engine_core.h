@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "containerkit/cancel.h"
 #include "containerkit/engine.h"
 #include "lib/base/unique_fd.h"
 #include "lib/container/container_manager.h"
@@ -49,10 +50,12 @@ class EngineCore {
   absl::StatusOr<std::vector<ImageSummary>> ListImages(
       const ImageListOptions& options);
   absl::StatusOr<EngineInfo> Info();
-  absl::StatusOr<std::vector<StoreFinding>> Check(bool repair);
-  absl::StatusOr<PruneReport> Prune(bool all_images, bool dry_run);
+  absl::StatusOr<std::vector<StoreFinding>> Check(bool repair,
+                                                  const CancelToken& cancel);
+  absl::StatusOr<PruneReport> Prune(bool all_images, bool dry_run,
+                                    const CancelToken& cancel);
   // Frees the blobs and layers that nothing refers to; how many bytes.
-  absl::StatusOr<uint64_t> CollectGarbage();
+  absl::StatusOr<uint64_t> CollectGarbage(const CancelToken& cancel = {});
 
   void EmitImage(const std::string& action, const std::string& id,
                  const std::string& name);

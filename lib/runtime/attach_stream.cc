@@ -24,6 +24,12 @@ constexpr absl::string_view kOperation = "monitor.attach";
 // Less than the protocol's maximum: it must fit into a socket's buffer.
 constexpr size_t kMostAtOnce = 32 * 1024;
 
+// Worth another try. A peer that closed with unread input of ours resets the
+// connection, which is told once; what it sent before is still there.
+bool IsPassing(int error) {
+  return error == EAGAIN || error == EINTR || error == ECONNRESET;
+}
+
 absl::Status Lost() {
   ErrorDetail detail;
   detail.reason = Reason::kMonitorLost;
@@ -40,12 +46,12 @@ absl::StatusOr<AttachPacket> AttachStream::Read(absl::Time deadline,
     StreamHeader header;
     const ssize_t size =
         recv(socket_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (size < 0 && IsPassing(errno)) continue;
     if (size <= 0) return Lost();
     std::string data(static_cast<size_t>(size), '\0');
     const ssize_t n =
         recv(socket_.get(), data.data(), data.size(), MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (n < 0 && IsPassing(errno)) continue;
     if (n < static_cast<ssize_t>(sizeof header)) return Lost();
     std::memcpy(&header, data.data(), sizeof header);
     AttachPacket packet;
@@ -65,7 +71,8 @@ absl::StatusOr<AttachPacket> AttachStream::Read(absl::Time deadline,
 }
 
 absl::Status AttachStream::Send(Stream stream, absl::string_view payload,
-                                absl::Time deadline) {
+                                absl::Time deadline,
+                                const CancelToken* cancel) {
   StreamHeader header{};
   header.stream = stream;
   header.size = static_cast<uint32_t>(payload.size());
@@ -80,14 +87,15 @@ absl::Status AttachStream::Send(Stream stream, absl::string_view payload,
     if (n >= 0) return absl::OkStatus();
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return Lost();
-    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLOUT, deadline));
+    CK_RETURN_IF_ERROR(WaitForFd(socket_.get(), POLLOUT, deadline, cancel));
   }
 }
 
-absl::Status AttachStream::Write(absl::string_view data, absl::Time deadline) {
+absl::Status AttachStream::Write(absl::string_view data, absl::Time deadline,
+                                 const CancelToken* cancel) {
   while (!data.empty()) {
     const absl::string_view piece = data.substr(0, kMostAtOnce);
-    CK_RETURN_IF_ERROR(Send(Stream::kStdin, piece, deadline));
+    CK_RETURN_IF_ERROR(Send(Stream::kStdin, piece, deadline, cancel));
     data.remove_prefix(piece.size());
   }
   return absl::OkStatus();
@@ -95,22 +103,6 @@ absl::Status AttachStream::Write(absl::string_view data, absl::Time deadline) {
 
 absl::Status AttachStream::CloseStdin() {
   return Send(Stream::kStdin, "", absl::InfiniteFuture());
-}
-
-absl::Status AttachStream::Resize(uint32_t rows, uint32_t columns) {
-  const uint32_t numbers[2] = {rows, columns};
-  return Send(
-      Stream::kResize,
-      absl::string_view(reinterpret_cast<const char*>(numbers), sizeof numbers),
-      absl::InfiniteFuture());
-}
-
-absl::Status AttachStream::Signal(int signal) {
-  const int32_t number = signal;
-  return Send(
-      Stream::kSignal,
-      absl::string_view(reinterpret_cast<const char*>(&number), sizeof number),
-      absl::InfiniteFuture());
 }
 
 }  // namespace containerkit::runtime

@@ -45,23 +45,18 @@ class AttachStream {
   // Writes to the process's stdin; waits for as long as the process does not
   // read.
   //
-  // Errors: as WaitForFd(); UNAVAILABLE / kMonitorLost when the process or
-  //   the monitor is gone.
+  // Errors: as WaitForFd(), with part of `data` written; UNAVAILABLE /
+  //   kMonitorLost when the process or the monitor is gone.
   absl::Status Write(absl::string_view data,
-                     absl::Time deadline = absl::InfiniteFuture());
+                     absl::Time deadline = absl::InfiniteFuture(),
+                     const CancelToken* cancel = nullptr);
 
   // The end of stdin. Ignored for a terminal.
   absl::Status CloseStdin();
 
-  // The terminal's new size. Errors: UNAVAILABLE / kMonitorLost.
-  absl::Status Resize(uint32_t rows, uint32_t columns);
-
-  // Sends a signal to the attached process. Errors: as Resize().
-  absl::Status Signal(int signal);
-
  private:
   absl::Status Send(Stream stream, absl::string_view payload,
-                    absl::Time deadline);
+                    absl::Time deadline, const CancelToken* cancel = nullptr);
 
   UniqueFd socket_;
 };

@@ -146,8 +146,9 @@ absl::StatusOr<AttachStream> MonitorClient::Exec(const ExecSpec& spec) const {
   return AttachStream(std::move(socket));
 }
 
-absl::Status MonitorClient::Signal(int signal) const {
+absl::Status MonitorClient::Signal(int signal, int32_t pid) const {
   Command command = MakeCommand(CommandType::kSignal);
+  command.pid = pid;
   command.signal = signal;
   return Call(command);
 }
@@ -161,8 +162,10 @@ absl::Status MonitorClient::Stop(int signal, absl::Duration timeout) const {
   return Call(command);
 }
 
-absl::Status MonitorClient::Resize(uint32_t rows, uint32_t columns) const {
+absl::Status MonitorClient::Resize(uint32_t rows, uint32_t columns,
+                                   int32_t pid) const {
   Command command = MakeCommand(CommandType::kResize);
+  command.pid = pid;
   command.rows = rows;
   command.columns = columns;
   return Call(command);

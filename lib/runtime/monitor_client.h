@@ -51,18 +51,23 @@ class MonitorClient {
   // stream leaves the process running.
   absl::StatusOr<AttachStream> Exec(const ExecSpec& spec) const;
 
-  // A signal to the container's first process.
+  // A signal to a process that the monitor started, which `pid` names as its
+  // events do (0: the container's first one).
   //
-  // Errors: FAILED_PRECONDITION / kNotRunning while it waits for a restart.
-  absl::Status Signal(int signal) const;
+  // Errors: FAILED_PRECONDITION / kNotRunning when it has ended, or waits for a
+  // restart.
+  absl::Status Signal(int signal, int32_t pid = 0) const;
 
   // Asks the monitor to stop the container: `signal`, after `timeout` SIGKILL
   // to everything in it, no restart. InfiniteDuration: never kills. Returns
   // at once; the events say when it is gone.
   absl::Status Stop(int signal, absl::Duration timeout) const;
 
-  // Errors: FAILED_PRECONDITION / kUnsupportedOption without a terminal.
-  absl::Status Resize(uint32_t rows, uint32_t columns) const;
+  // The size of the terminal of `pid`, as in Signal().
+  //
+  // Errors: FAILED_PRECONDITION / kUnsupportedOption without a terminal,
+  // kNotRunning.
+  absl::Status Resize(uint32_t rows, uint32_t columns, int32_t pid = 0) const;
 
   absl::Status UpdateRestart(RestartPolicy policy, uint32_t max) const;
 

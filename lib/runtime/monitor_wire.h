@@ -153,10 +153,10 @@ enum class CommandType : uint32_t {
   kExec = 3,    // fds: plan, stdin, stdout, stderr, extra ones; flags:
                 // LaunchFlags. kEvent with kStarted or kFailed, then the
                 // streams, at last kEvent with kExited
-  kSignal = 4,  // signal to the first process; an Ack
+  kSignal = 4,  // signal to the process `pid`; an Ack
   kStop = 5,    // signal, wait timeout_ns, SIGKILL; Ack at once, kExited when
                 // gone; no restart. timeout_ns < 0: never kill
-  kResize = 6,  // rows, columns; an Ack
+  kResize = 6,  // rows, columns of the terminal of `pid`; an Ack
   kUpdate = 7,  // restart policy; an Ack
 };
 
@@ -176,7 +176,9 @@ struct Command {
   uint32_t restart_policy, restart_max;
   uint32_t fds;  // kExec: RequestFd bits
   uint32_t extra_fds;
-  char oom_path[8];  // reserved
+  // kSignal, kResize: as the events name it; 0: the container's first process.
+  int32_t pid;
+  uint32_t reserved;
 };
 
 struct Ack {
@@ -188,9 +190,7 @@ enum class Stream : uint8_t {
   kStdin = 0,
   kStdout = 1,
   kStderr = 2,
-  kResize = 3,  // client -> monitor; payload: two uint32, rows and columns
-  kEvent = 4,   // monitor -> client; payload: an Event
-  kSignal = 5,  // client -> monitor; payload: one int32
+  kEvent = 4,  // monitor -> client; payload: an Event
 };
 
 // Starts every packet of an attached stream. An empty kStdin packet is the

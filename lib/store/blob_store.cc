@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/store/temp_entry.h"
 #include "lib/sys/file_util.h"
@@ -292,15 +293,16 @@ absl::StatusOr<VerifiedBlob> BlobStore::Put(Lease& lease,
   return writer->Commit();
 }
 
-absl::Status BlobStore::Verify(const Digest& digest) const {
+absl::Status BlobStore::Verify(const Digest& digest,
+                               const CancelToken& cancel) const {
   CK_ASSIGN_OR_RETURN(const UniqueFd fd, Open(digest));
   struct stat info;
   if (fstat(fd.get(), &info) != 0) return SyscallError(errno, kRead, "fstat");
   Hasher hasher(digest.algorithm());
   CK_RETURN_IF_ERROR(ForEachChunk(fd.get(), static_cast<uint64_t>(info.st_size),
-                                  [&hasher](absl::string_view chunk) {
+                                  [&](absl::string_view chunk) {
                                     hasher.Update(chunk);
-                                    return absl::OkStatus();
+                                    return CheckCancelled(cancel, kRead);
                                   }));
   if (hasher.Finish() == digest) return absl::OkStatus();
   return BlobError(absl::StatusCode::kDataLoss, Reason::kDigestMismatch, kRead,

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/digest.h"
 #include "lib/base/unique_fd.h"
 #include "lib/store/layout.h"
@@ -173,8 +174,9 @@ class BlobStore {
 
   // Reads the whole blob and compares.
   //
-  // Errors: as Find(); DATA_LOSS / kDigestMismatch.
-  absl::Status Verify(const Digest& digest) const;
+  // Errors: as Find(); DATA_LOSS / kDigestMismatch; CANCELLED.
+  absl::Status Verify(const Digest& digest,
+                      const CancelToken& cancel = {}) const;
 
   absl::StatusOr<std::vector<Digest>> List() const;
 

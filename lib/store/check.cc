@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/store/garbage.h"
 #include "lib/store/temp_entry.h"
@@ -37,14 +38,13 @@ class Checker {
 
   absl::StatusOr<CheckReport> Run() {
     CK_RETURN_IF_ERROR(layout_.CheckProcess());
-    CK_RETURN_IF_ERROR(CheckDatabase());
-    CK_RETURN_IF_ERROR(CheckBlobs());
-    CK_RETURN_IF_ERROR(CheckImages());
-    CK_RETURN_IF_ERROR(CheckReferencesAndContainers());
-    CK_RETURN_IF_ERROR(CheckLayerRows());
-    CK_RETURN_IF_ERROR(CheckOrphans());
-    CK_RETURN_IF_ERROR(CheckTemps());
-    CK_RETURN_IF_ERROR(CheckNames());
+    for (const auto step :
+         {&Checker::CheckDatabase, &Checker::CheckBlobs, &Checker::CheckImages,
+          &Checker::CheckReferencesAndContainers, &Checker::CheckLayerRows,
+          &Checker::CheckOrphans, &Checker::CheckTemps, &Checker::CheckNames}) {
+      CK_RETURN_IF_ERROR(CheckCancelled(options_.cancel, "store.check"));
+      CK_RETURN_IF_ERROR((this->*step)());
+    }
     if (options_.repair) {
       CK_RETURN_IF_ERROR(CollectLeftovers());
     }
@@ -98,7 +98,8 @@ absl::Status Checker::CheckBlobs() {
   if (!options_.verify_blobs) return absl::OkStatus();
   CK_ASSIGN_OR_RETURN(const std::vector<Digest> blobs, store_.blobs().List());
   for (const Digest& blob : blobs) {
-    const absl::Status status = store_.blobs().Verify(blob);
+    const absl::Status status = store_.blobs().Verify(blob, options_.cancel);
+    if (absl::IsCancelled(status)) return status;
     if (status.ok() || absl::IsNotFound(status)) continue;
     Finding& finding =
         Add(FindingKind::kDamagedBlob, blob.str(), status.message());

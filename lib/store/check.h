@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "containerkit/cancel.h"
 #include "lib/store/store.h"
 
 namespace containerkit::store {
@@ -50,6 +51,8 @@ struct CheckOptions {
   bool repair = false;
   // Read and hash every blob.
   bool verify_blobs = true;
+  // Ends the check; what was repaired stays so.
+  CancelToken cancel;
 };
 
 struct CheckReport {
@@ -61,7 +64,7 @@ struct CheckReport {
 // Looks through the whole store. May run beside everything else; what others
 // are in the middle of is not a finding.
 //
-// Errors: when the check itself cannot go on (as Metadata::Read()).
+// Errors: when the check itself cannot go on (as Metadata::Read()); CANCELLED.
 // Thread-safe. Reads all blobs: takes a second for each 1.5 GB.
 absl::StatusOr<CheckReport> CheckStore(Store& store,
                                        const CheckOptions& options = {});

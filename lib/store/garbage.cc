@@ -42,8 +42,9 @@ class Collector {
     CK_RETURN_IF_ERROR(CollectLayers());
     CK_RETURN_IF_ERROR(CollectBlobs());
     CK_RETURN_IF_ERROR(CollectContainerDirs());
-    CK_ASSIGN_OR_RETURN(result_.trash_is_empty,
-                        layout_.EmptyTrash(options_.removal_budget));
+    CK_ASSIGN_OR_RETURN(
+        result_.trash_is_empty,
+        layout_.EmptyTrash(options_.removal_budget, options_.cancel));
     return result_;
   }
 

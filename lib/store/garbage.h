@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/store/store.h"
 
 namespace containerkit::store {
@@ -18,6 +19,8 @@ struct GarbageOptions {
   // How long to go on removing files. What is left is invisible already and
   // goes with the next Open() or collection.
   absl::Duration removal_budget = absl::InfiniteDuration();
+  // As if the budget had run out, but with an error.
+  CancelToken cancel;
 };
 
 struct GarbageResult {
@@ -36,9 +39,8 @@ struct GarbageResult {
 // and other processes: marking and the renames into trash/ happen in write
 // transactions, of at most 64 removals each, so nobody waits long.
 //
-// Errors: as Metadata::Write(); as rename(2). What was collected before the
-// error stays collected.
-// Thread-safe.
+// Errors: as Metadata::Write(); as rename(2); CANCELLED. What was collected
+// before the error stays collected. Thread-safe.
 absl::StatusOr<GarbageResult> CollectGarbage(
     Store& store, const GarbageOptions& options = {});
 

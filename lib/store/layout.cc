@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 #include "lib/sys/lock_file.h"
@@ -249,12 +250,14 @@ absl::Status Layout::RemoveTrash(const std::string& name) const {
   return run_as_owner_(remove);
 }
 
-absl::StatusOr<bool> Layout::EmptyTrash(absl::Duration budget) const {
+absl::StatusOr<bool> Layout::EmptyTrash(absl::Duration budget,
+                                        const CancelToken& cancel) const {
   const absl::Time deadline = absl::Now() + budget;
   CK_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                       sys::ListDirAt(trash_fd_.get(), "."));
   for (const std::string& name : names) {
     if (absl::Now() > deadline) return false;
+    CK_RETURN_IF_ERROR(CheckCancelled(cancel, "store.empty_trash"));
     CK_RETURN_IF_ERROR(RemoveTrash(name)) << "empty trash";
   }
   return true;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/digest.h"
 #include "lib/base/unique_fd.h"
 #include "lib/sys/in_user_namespace.h"
@@ -81,7 +82,10 @@ class Layout {
   absl::Status RemoveTrash(const std::string& name) const;
 
   // Removes what is in trash/, until `budget` is used up; true: it is empty.
-  absl::StatusOr<bool> EmptyTrash(absl::Duration budget) const;
+  //
+  // Errors: as RemoveTrash(); CANCELLED.
+  absl::StatusOr<bool> EmptyTrash(absl::Duration budget,
+                                  const CancelToken& cancel = {}) const;
 
   // The reserve: a file of 1 MiB that is given up so that removals can commit
   // on a full disk. Filling it is best effort.

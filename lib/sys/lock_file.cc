@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 
@@ -63,7 +64,7 @@ absl::StatusOr<bool> TryLockFd(int fd, LockMode mode) {
 }
 
 absl::Status LockFd(int fd, LockMode mode, absl::Duration timeout,
-                    const std::string& name) {
+                    const std::string& name, const CancelToken* cancel) {
   CK_ASSIGN_OR_RETURN(bool locked, TryLockFd(fd, mode), "lock ", name);
   if (locked) return absl::OkStatus();
   // flock has no time limit of its own, and interrupting it takes a signal,
@@ -73,7 +74,12 @@ absl::Status LockFd(int fd, LockMode mode, absl::Duration timeout,
   for (;;) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return Busy(fd, name);
-    absl::SleepFor(std::min(pause, left));
+    if (cancel == nullptr) {
+      absl::SleepFor(std::min(pause, left));
+    } else {
+      CK_RETURN_IF_ERROR(
+          CancellableSleep(*cancel, std::min(pause, left), kOperation));
+    }
     pause = std::min(pause * 3 / 2, kLongestPause);
     CK_ASSIGN_OR_RETURN(locked, TryLockFd(fd, mode), "lock ", name);
     if (locked) return absl::OkStatus();

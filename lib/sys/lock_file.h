@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "containerkit/cancel.h"
 #include "lib/base/unique_fd.h"
 
 namespace containerkit::sys {
@@ -25,12 +26,14 @@ namespace containerkit::sys {
 enum class LockMode { kShared, kExclusive };
 
 // Locks an open file or directory, waiting at most `timeout` (ZeroDuration:
-// one try; InfiniteDuration: for ever). `name` is for the message.
+// one try; InfiniteDuration: for ever) and until `cancel`. `name` is for the
+// message.
 //
 // Errors: UNAVAILABLE / kStoreBusy (retryable) when the time is up; the message
-// names the process that holds the lock where /proc/locks tells.
+// names the process that holds the lock where /proc/locks tells. CANCELLED.
 absl::Status LockFd(int fd, LockMode mode, absl::Duration timeout,
-                    const std::string& name);
+                    const std::string& name,
+                    const CancelToken* cancel = nullptr);
 
 // Gives the lock of an open file back. Copies of the descriptor, such as one
 // that a child inherited before its exec, lose it too.

@@ -111,6 +111,65 @@ static ck_status CancelPull(Host* host, ck_cancel* cancel, ck_error** err) {
   return status;
 }
 
+/* A first process without a handler does not see SIGTERM. */
+static ck_container* StartDeaf(Host* host) {
+  ck_error* err = NULL;
+  ck_container* container = MakeContainer(host->engine, "sleep", "100", NULL);
+  CHECK_OK(ck_container_start(container, NULL, NULL, &err));
+  return container;
+}
+
+static void CheckRuns(ck_container* container) {
+  ck_error* err = NULL;
+  ck_container_wait_options options = CK_CONTAINER_WAIT_OPTIONS_INIT;
+  options.timeout_ns = 0;
+  CHECK_ERROR(ck_container_wait(container, &options, NULL, NULL, &err),
+              CK_DEADLINE_EXCEEDED, CK_REASON_TIMEOUT);
+}
+
+static ck_status CancelStop(Host* host, ck_cancel* cancel, ck_error** err) {
+  ck_container_stop_options options = CK_CONTAINER_STOP_OPTIONS_INIT;
+  ck_container* container = StartDeaf(host);
+  options.timeout_ns = CK_FOREVER;
+  options.cancel = cancel;
+  const ck_status status = ck_container_stop(container, &options, err);
+  CheckRuns(container);
+  RemoveByForce(container);
+  return status;
+}
+
+static ck_status CancelRestart(Host* host, ck_cancel* cancel, ck_error** err) {
+  ck_container_restart_options options = CK_CONTAINER_RESTART_OPTIONS_INIT;
+  ck_container* container = StartDeaf(host);
+  options.timeout_ns = CK_FOREVER;
+  options.cancel = cancel;
+  const ck_status status = ck_container_restart(container, &options, err);
+  CheckRuns(container);
+  RemoveByForce(container);
+  return status;
+}
+
+static ck_status CancelWrite(Host* host, ck_cancel* cancel, ck_error** err) {
+  static const char* const kCommand[] = {"sleep", "100"};
+  static const char kMuch[4 << 20];
+  static Collected out;
+  ck_session* session = NULL;
+  ck_container_exec_options exec = CK_CONTAINER_EXEC_OPTIONS_INIT;
+  ck_session_write_options options = CK_SESSION_WRITE_OPTIONS_INIT;
+  exec.stdin_stream = 1;
+  options.cancel = cancel;
+  ck_status status =
+      ck_container_exec(host->running, kCommand, 2, &exec, &session, err);
+  if (status == CK_OK) {
+    status = ck_session_write(session, kMuch, sizeof kMuch, &options, err);
+    /* Does not queue behind what nobody reads. */
+    CHECK(ck_session_signal(session, SIGKILL, NULL) == CK_OK);
+    CHECK(ReadAll(session, &out) == 137);
+  }
+  ck_session_release(session);
+  return status;
+}
+
 static ck_status CancelLoad(Host* host, ck_cancel* cancel, ck_error** err) {
   ck_string_list* names = NULL;
   ck_image_load_options options = CK_IMAGE_LOAD_OPTIONS_INIT;
@@ -173,10 +232,32 @@ static void CheckStore(ck_engine* engine) {
   ck_store_report_release(report);
 }
 
+/* Calls that end by themselves, here too soon to be met in the middle. */
+static void CancelBefore(ck_engine* engine) {
+  ck_error* err = NULL;
+  ck_cancel* cancel = NULL;
+  ck_store_report* report = NULL;
+  ck_engine_check_store_options check = CK_ENGINE_CHECK_STORE_OPTIONS_INIT;
+  ck_engine_prune_options prune = CK_ENGINE_PRUNE_OPTIONS_INIT;
+  ck_container* container = MakeContainer(engine, "true", NULL, NULL);
+  CHECK_OK(ck_cancel_create(&cancel, &err));
+  ck_cancel_trigger(cancel);
+  check.cancel = cancel;
+  CHECK_ERROR(ck_engine_check_store(engine, &check, &report, &err),
+              CK_CANCELLED, CK_REASON_CANCELLED);
+  prune.cancel = cancel;
+  CHECK_ERROR(ck_engine_prune(engine, &prune, NULL, &err), CK_CANCELLED,
+              CK_REASON_CANCELLED);
+  ck_cancel_release(cancel);
+  CHECK_OK(ck_container_remove(container, NULL, &err));
+  ck_container_release(container);
+}
+
 static void CancelEach(Host* host, int rounds) {
   static const Operation kOperations[] = {
-      CancelStart, CancelExec,  CancelWait, CancelWaitForRemoval,
-      CancelLogs,  CancelWatch, CancelPull, CancelLoad};
+      CancelStart, CancelExec,    CancelWait, CancelWaitForRemoval,
+      CancelLogs,  CancelWatch,   CancelPull, CancelLoad,
+      CancelStop,  CancelRestart, CancelWrite};
   for (size_t i = 0; i < sizeof kOperations / sizeof kOperations[0]; ++i) {
     for (int k = 0; k < rounds; ++k) {
       CancelOnce(host, kOperations[i], k % 2);
@@ -216,6 +297,7 @@ static void CancelEverything(void) {
   const HostState before = ReadHostState();
   CancelEach(&host, rounds);
   CheckHostState(&before);
+  CancelBefore(host.engine);
   CheckStore(host.engine);
   RemoveByForce(host.running);
   ck_engine_release(host.engine);

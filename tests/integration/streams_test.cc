@@ -1,5 +1,6 @@
 // Standard streams, terminals, exec, attach and logs.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <string>
@@ -175,6 +176,36 @@ TEST_F(StreamsTest, ExecFeedsStdinAndHasATerminal) {
   tty.tty = true;
   CK_ASSERT_OK_AND_ASSIGN(Session terminal, container.Exec(tty));
   EXPECT_TRUE(absl::StartsWith(Drain(terminal).out, "/dev/pts/"));
+}
+
+TEST_F(StreamsTest, UnreadInputHoldsNothingUp) {
+  Container container = Running(Shell("sleep 100"));
+  const std::string much(size_t{4} << 20, 'x');
+  ExecConfig config;
+  config.stdin_stream = true;
+  config.command = {"sh", "-c", "head -c 1 >/dev/null; exit 3"};
+  CK_ASSERT_OK_AND_ASSIGN(Session ends, container.Exec(config));
+  EXPECT_THAT(ends.Write(much), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         Reason::kNotRunning));
+  EXPECT_EQ(Drain(ends).exit_code, 3);
+
+  config.command = {"sleep", "100"};
+  CK_ASSERT_OK_AND_ASSIGN(Session deaf, container.Exec(config));
+  const CancelToken cancel;
+  std::thread writer([&] {
+    EXPECT_THAT(deaf.Write(much, cancel),
+                StatusIs(absl::StatusCode::kCancelled, Reason::kCancelled));
+  });
+  CK_EXPECT_OK(deaf.Signal(SIGCONT));
+  cancel.Cancel();
+  writer.join();
+  EXPECT_THAT(deaf.Resize(1, 1), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                          Reason::kUnsupportedOption));
+  CK_EXPECT_OK(deaf.Signal(SIGKILL));
+  EXPECT_EQ(Drain(deaf).exit_code, 137);
+  EXPECT_THAT(
+      deaf.Signal(SIGKILL),
+      StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kNotRunning));
 }
 
 TEST_F(StreamsTest, ExecErrorsNameTheReason) {

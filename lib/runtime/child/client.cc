@@ -40,23 +40,18 @@ void OnStreamPacket(Client& client, size_t size) {
         EndInput(session);
       }
       return;
-    case Stream::kResize:
-      if (left >= 8) {
-        uint32_t numbers[2];
-        memcpy(numbers, payload, sizeof numbers);
-        ResizeTerminal(session, numbers[0], numbers[1]);
-      }
-      return;
-    case Stream::kSignal:
-      if (left >= 4 && session.proc.pidfd >= 0) {
-        int32_t signal;
-        memcpy(&signal, payload, sizeof signal);
-        Sys(SYS_pidfd_send_signal, session.proc.pidfd, signal, nullptr, 0);
-      }
-      return;
     default:
       return;
   }
+}
+
+// Whose process it is; nullptr: nobody's who is known.
+Session* SessionOf(int pid) {
+  if (pid == 0 || pid == monitor->main->proc.pid) return monitor->main;
+  for (Session* s = monitor->sessions; s != nullptr; s = s->next) {
+    if (s->kind == Session::kExec && s->proc.pid == pid) return s;
+  }
+  return nullptr;
 }
 
 void SendAck(Client& client, long result) {
@@ -137,13 +132,21 @@ void SendCurrentState(Client& client) {
   SendEvent(client, event, false);
 }
 
-long SignalMain(int signal) {
-  const Proc& proc = monitor->main->proc;
+long SignalProcess(int pid, int signal) {
+  const Session* const session = SessionOf(pid);
+  if (session == nullptr) return -ESRCH;
+  const Proc& proc = session->proc;
   if (proc.pidfd < 0 || proc.exited) return -ESRCH;
   const long result =
       Sys(SYS_pidfd_send_signal, proc.pidfd, signal, nullptr, 0);
   if (signal == SIGKILL) monitor->cgroups.Thaw();
   return result;
+}
+
+long ResizeProcess(int pid, uint32_t rows, uint32_t columns) {
+  Session* const session = SessionOf(pid);
+  if (session == nullptr) return -ESRCH;
+  return ResizeTerminal(*session, rows, columns);
 }
 
 void OnCommand(Client& client, const Command& command, const int* fds,
@@ -162,7 +165,7 @@ void OnCommand(Client& client, const Command& command, const int* fds,
       AttachClient(client, *monitor->main, command.flags);
       return;
     case CommandType::kSignal:
-      SendAck(client, SignalMain(command.signal));
+      SendAck(client, SignalProcess(command.pid, command.signal));
       return;
     case CommandType::kStop:
       SendAck(client, 0);
@@ -170,7 +173,7 @@ void OnCommand(Client& client, const Command& command, const int* fds,
       return;
     case CommandType::kResize:
       SendAck(client,
-              ResizeTerminal(*monitor->main, command.rows, command.columns));
+              ResizeProcess(command.pid, command.rows, command.columns));
       return;
     case CommandType::kUpdate:
       monitor->restart_policy = command.restart_policy;

@@ -105,16 +105,20 @@ typedef struct ck_container_stop_options {
   int64_t timeout_ns;
   int32_t signal;    /* 0: the container's, else SIGTERM */
   uint32_t reserved; /* must be 0 */
+  /* Ends the wait, not what was asked for: the container that got its signal
+   * still ends, at the latest after timeout_ns. NULL: none. */
+  const ck_cancel* cancel;
 } ck_container_stop_options;
 #define CK_CONTAINER_STOP_OPTIONS_INIT \
-  { sizeof(ck_container_stop_options), CK_TIMEOUT_DEFAULT, 0, 0 }
+  { sizeof(ck_container_stop_options), CK_TIMEOUT_DEFAULT, 0, 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_stop_options_init(
     ck_container_stop_options* options, size_t size);
 
 /** Sends the signal, waits, then kills. Errors: CK_FAILED_PRECONDITION /
- *  CK_REASON_ALREADY_STOPPED; CK_DEADLINE_EXCEEDED if it survived the kill.
+ *  CK_REASON_ALREADY_STOPPED; CK_DEADLINE_EXCEEDED if it survived the kill;
+ *  CK_CANCELLED.
  *  Blocks up to timeout_ns + 5 s. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_stop(ck_container* self,
                                       const ck_container_stop_options* options,
@@ -125,15 +129,19 @@ typedef struct ck_container_restart_options {
   int64_t timeout_ns; /* as of ck_container_stop() */
   int32_t signal;
   uint32_t reserved; /* must be 0 */
+  /* As of ck_container_stop(); the container is not started then. NULL: none.
+   */
+  const ck_cancel* cancel;
 } ck_container_restart_options;
 #define CK_CONTAINER_RESTART_OPTIONS_INIT \
-  { sizeof(ck_container_restart_options), CK_TIMEOUT_DEFAULT, 0, 0 }
+  { sizeof(ck_container_restart_options), CK_TIMEOUT_DEFAULT, 0, 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_restart_options_init(
     ck_container_restart_options* options, size_t size);
 
-/** Stops it if it runs, then starts it. Blocks. Thread-safe. @since 0.1 */
+/** Stops it if it runs, then starts it. Errors: as ck_container_stop() and
+ *  ck_container_start(). Blocks. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_restart(
     ck_container* self, const ck_container_restart_options* options,
     ck_error** err);

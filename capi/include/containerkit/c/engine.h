@@ -154,11 +154,11 @@ typedef struct ck_engine_check_store_options {
   size_t struct_size;  /* set by CK_ENGINE_CHECK_STORE_OPTIONS_INIT */
   uint8_t repair;      /* 1: mend or remove what is broken */
   uint8_t reserved[7]; /* must be 0 */
+  /* What was mended until then stays mended. NULL: none. */
+  const ck_cancel* cancel;
 } ck_engine_check_store_options;
-#define CK_ENGINE_CHECK_STORE_OPTIONS_INIT          \
-  {                                                 \
-    sizeof(ck_engine_check_store_options), 0, { 0 } \
-  }
+#define CK_ENGINE_CHECK_STORE_OPTIONS_INIT \
+  { sizeof(ck_engine_check_store_options), 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_engine_check_store_options_init(
@@ -201,11 +201,11 @@ typedef struct ck_engine_prune_options {
   uint8_t all_images;  /* 1: all unused images, not only unnamed ones */
   uint8_t dry_run;     /* 1: only say what would go */
   uint8_t reserved[6]; /* must be 0 */
+  /* What is gone by then stays gone. NULL: none. */
+  const ck_cancel* cancel;
 } ck_engine_prune_options;
-#define CK_ENGINE_PRUNE_OPTIONS_INIT             \
-  {                                              \
-    sizeof(ck_engine_prune_options), 0, 0, { 0 } \
-  }
+#define CK_ENGINE_PRUNE_OPTIONS_INIT \
+  { sizeof(ck_engine_prune_options), 0, 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_engine_prune_options_init(ck_engine_prune_options* options,
