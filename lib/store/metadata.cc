@@ -1,6 +1,7 @@
 #include "lib/store/metadata.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <memory>
 #include <utility>
@@ -50,6 +51,12 @@ PRAGMA user_version=1;
 // for itself.
 thread_local const void* active_transaction = nullptr;
 
+bool IsMissingOrEmpty(const Layout& layout) {
+  struct stat info;
+  return fstatat(layout.root_fd(), kDatabaseFile, &info, 0) != 0 ||
+         info.st_size == 0;
+}
+
 absl::Status RunCached(Database* database, const char* sql) {
   CK_ASSIGN_OR_RETURN(Statement statement, database->Prepare(sql));
   return statement.Run();
@@ -64,6 +71,14 @@ absl::StatusOr<std::unique_ptr<Metadata>> Metadata::Open(
       metadata->write_lock_,
       sys::OpenAt(layout->root_fd(), kWriteLock, O_RDWR | O_CREAT, 0600));
   MutexLock lock(&metadata->mutex_);
+  const int lock_fd = metadata->write_lock_.get();
+  absl::Cleanup unlock = [lock_fd] { sys::UnlockFd(lock_fd); };
+  // SQLite does not wait for another process that makes the same file one with
+  // a WAL, as it does for all else: only one may.
+  if (IsMissingOrEmpty(*layout)) {
+    CK_RETURN_IF_ERROR(sys::LockFd(lock_fd, sys::LockMode::kExclusive,
+                                   lock_timeout, kWriteLock));
+  }
   CK_ASSIGN_OR_RETURN(
       metadata->database_,
       Database::Open(absl::StrCat(layout->root(), "/", kDatabaseFile),
