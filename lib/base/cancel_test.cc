@@ -7,7 +7,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
@@ -43,12 +42,10 @@ TEST(CancelTokenTest, MovedFromIsNeverCancelled) {
 TEST(CancellableSleepTest, EndsByTimeOrToken) {
   const CancelToken token;
   EXPECT_TRUE(CancellableSleep(token, absl::Milliseconds(2), "test").ok());
-  const absl::Time start = absl::Now();
   std::thread other([&] { token.Cancel(); });
   EXPECT_EQ(CancellableSleep(token, absl::InfiniteDuration(), "test").code(),
             absl::StatusCode::kCancelled);
   other.join();
-  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
 }
 
 TEST(CancelTokenTest, EndsTheWaitForASilentPipe) {

@@ -244,10 +244,8 @@ TEST_F(LauncherStepsTest, SharedParentCgroupIsNotOurs) {
   // A neighbour that another program just made: empty, not yet entered.
   const std::string neighbour = parent + "/neighbour";
   ASSERT_EQ(mkdir(neighbour.c_str(), 0755), 0);
-  const absl::Time start = absl::Now();
   CK_EXPECT_OK(Client().Stop(SIGKILL, absl::ZeroDuration()));
   Await(launched.events, EventType::kExited);
-  EXPECT_LT(absl::Now() - start, absl::Milliseconds(1000));
   EXPECT_EQ(rmdir(neighbour.c_str()), 0);
   EXPECT_EQ(rmdir(parent.c_str()), 0);
 }
@@ -290,7 +288,7 @@ TEST_F(LauncherStepsTest, StopKillsAFrozenContainer) {
   spec.plan = &exec;
   CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Exec(spec));
   CK_ASSERT_OK_AND_ASSIGN(const AttachPacket packet,
-                          stream.Read(absl::Now() + absl::Seconds(10)));
+                          stream.Read(absl::Now() + kPatience));
   ASSERT_EQ(packet.event.type, EventType::kFailed);
   EXPECT_THAT(FailureStatus(packet.event.failure),
               StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -307,10 +305,10 @@ TEST_F(LauncherStepsTest, CancelledStartLeavesNothing) {
   for (const Step& step : plan.steps()) {
     slow.Add(step.op, step.fields);
     if (step.op == Op::kClone) {
-      // Long enough that the cancellation comes first.
+      // Without an end: the cancellation comes first.
       slow.Add(Op::kChildHook, {std::string("x"), std::string("/bin/busybox"),
-                                Strings{"sleep", "0.2"}, Strings{}, uint64_t{0},
-                                std::string(), std::string()});
+                                Strings{"sleep", "1000"}, Strings{},
+                                uint64_t{0}, std::string(), std::string()});
     }
   }
   LaunchSpec spec = MakeSpec(slow);
@@ -328,7 +326,7 @@ TEST_F(LauncherStepsTest, ExecShowsNothingOfTheHost) {
                          "[ $p = /proc/1 ] || readlink $p/root $p/cwd $p/fd/*; "
                          "done; done 2>/dev/null"}});
   CK_ASSERT_OK_AND_ASSIGN(Launched launched, launcher_->Start(MakeSpec(plan)));
-  for (int i = 0; i < 400 && Log().empty(); ++i) usleep(5000);
+  AwaitLog("up\n");
   const LaunchPlan exec = MakeExecPlan({"true"});
   for (int i = 0; i < 100; ++i) {
     ExecSpec spec;

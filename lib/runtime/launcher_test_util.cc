@@ -225,7 +225,7 @@ LaunchSpec LauncherTest::MakeSpec(const LaunchPlan& plan) const {
   spec.plan = &plan;
   spec.flags = kLaunchLog | kLaunchPidPrivate;
   spec.directory_fd = directory_fd_.get();
-  spec.deadline = absl::Now() + absl::Seconds(10);
+  spec.deadline = absl::Now() + kPatience;
   for (const std::string& path : Cgroups()) {
     if (absl::StrContains(path, "/memory/")) {
       spec.oom_path = path + "/memory.oom_control";
@@ -235,7 +235,7 @@ LaunchSpec LauncherTest::MakeSpec(const LaunchPlan& plan) const {
 }
 
 Event LauncherTest::Await(EventStream& events, EventType type) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  const absl::Time deadline = absl::Now() + kPatience;
   for (;;) {
     const auto event = events.Next(deadline);
     if (!event.ok()) {
@@ -249,7 +249,7 @@ Event LauncherTest::Await(EventStream& events, EventType type) {
 
 std::string LauncherTest::ReadAll(AttachStream& stream, int* exit_code) {
   std::string out;
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  const absl::Time deadline = absl::Now() + kPatience;
   for (;;) {
     const auto packet = stream.Read(deadline);
     if (!packet.ok()) {
@@ -296,6 +296,14 @@ std::string LauncherTest::Log(const std::string& stream) const {
         {{"\\n", "\n"}, {"\\r", "\r"}, {"\\t", "\t"}, {"\\\"", "\""}});
   }
   return text;
+}
+
+void LauncherTest::AwaitLog(const std::string& text) const {
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (!absl::StrContains(Log(), text)) {
+    ASSERT_LT(absl::Now(), deadline) << Log();
+    absl::SleepFor(absl::Milliseconds(2));
+  }
 }
 
 std::string LauncherTest::ReadFile(const std::string& path) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/launcher.h"
@@ -39,6 +40,9 @@ struct TestContainer {
   std::function<void(LaunchPlan&)> after_exec;
 };
 
+// How long anything is waited for that a test knows will happen.
+inline constexpr absl::Duration kPatience = absl::Seconds(30);
+
 // A busybox root file system, a container directory and a Launcher; checks
 // that nothing of the containers is left.
 class LauncherTest : public ::testing::Test {
@@ -53,13 +57,16 @@ class LauncherTest : public ::testing::Test {
   // directory_fd, flags (log, own pid namespace), oom_path.
   LaunchSpec MakeSpec(const LaunchPlan& plan) const;
 
-  // The events until one of `type`; fails the test after 10 s.
+  // The events until one of `type`; fails the test after kPatience.
   static Event Await(EventStream& events, EventType type);
   // Output of a stream until kExited, whose code goes to *exit_code.
   static std::string ReadAll(AttachStream& stream, int* exit_code);
 
   // Starts and waits: the exit code, or -1 with a test failure.
   int Run(const TestContainer& container, std::string* out = nullptr);
+
+  // Waits until `text` is in the standard output.
+  void AwaitLog(const std::string& text) const;
 
   // The text of log.json's records of one stream.
   std::string Log(const std::string& stream = "stdout") const;

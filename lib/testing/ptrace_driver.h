@@ -57,7 +57,7 @@ struct TraceOptions {
   // `exe` (the target of /proc/PID/exe). Empty: all.
   std::function<bool(const std::string& exe)> follow;
   // After this time everything is killed and `timed_out` is set.
-  absl::Duration patience = absl::Seconds(10);
+  absl::Duration patience = absl::Seconds(60);
 };
 
 struct TraceResult {

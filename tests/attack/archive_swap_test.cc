@@ -259,7 +259,7 @@ TEST_F(ArchiveSwapTest, C01C05T03AtRandom) {
   for (const Attack& attack : attacks) {
     const absl::Time end = absl::Now() + absl::Seconds(3);
     int runs = 0;
-    while (absl::Now() < end && !HasFailure()) {
+    while ((absl::Now() < end || runs <= 10) && !HasFailure()) {
       ResetRoot(attack);
       const HostState before = HostState::Take({Host()});
       canary_->TakeAccesses();
@@ -271,7 +271,6 @@ TEST_F(ArchiveSwapTest, C01C05T03AtRandom) {
       Judge(run, before, attack.name + " at random");
       ++runs;
     }
-    EXPECT_GT(runs, 10);
     printf("%s: %d random runs\n", attack.name.c_str(), runs);
   }
 }

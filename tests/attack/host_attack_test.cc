@@ -48,8 +48,10 @@ TEST_F(HookAttackTest, R20HooksHaveNothingOfTheImage) {
   for (const std::string& kind : kinds) {
     const std::string env = oci_test::ReadText(Scratch(kind));
     EXPECT_TRUE(absl::StrContains(env, "HOST_MARK=1\n")) << kind << ": " << env;
-    for (const char* word : {"LD_", "IFS=", "BASH_ENV", "ATTACK"}) {
-      EXPECT_FALSE(absl::StrContains(env, word)) << kind << ": " << env;
+    for (const char* name : {"LD_", "IFS=", "BASH_ENV=", "ATTACK="}) {
+      EXPECT_FALSE(
+          absl::StrContains(absl::StrCat("\n", env), absl::StrCat("\n", name)))
+          << kind << ": " << env;
     }
     EXPECT_EQ(oci_test::ReadText(Scratch(kind) + ".pwd"), "/\n") << kind;
   }

@@ -145,7 +145,7 @@ std::string HostState::DifferenceTo(const HostState& other) const {
 }
 
 std::string HostState::DifferenceNow() const {
-  const absl::Time deadline = absl::Now() + absl::Seconds(1);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
   for (;;) {
     const std::string difference = Take(canaries_).DifferenceTo(*this);
     if (difference.empty() || absl::Now() > deadline) return difference;

@@ -82,12 +82,12 @@ def test_shell():
     shell.type(b"echo size $(stty size)\r")
     shell.expect(rb"size 30 99\r\n")
     shell.resize(41, 123)
-    shell.type(b"sleep 0.2; echo size $(stty size)\r")
-    shell.expect(rb"size 41 123\r\n")
+    shell.type(b"until [ \"$(stty size)\" = '41 123' ]; do :; done; "
+               b"echo sized$((1+1))\r")
+    shell.expect(rb"sized2\r\n")
     # ctrl-c goes to what runs in the container, not to ck.
-    shell.type(b"sleep 1000\r")
-    shell.expect(rb"sleep 1000\r\n")
-    time.sleep(0.2)
+    shell.type(b"sh -c 'echo up$((1+1)); exec sleep 1000'\r")
+    shell.expect(rb"up2\r\n")
     shell.type(b"\x03")
     shell.type(b"echo alive$((1+1))\r")
     shell.expect(rb"alive2\r\n")
