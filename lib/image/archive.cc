@@ -356,8 +356,11 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
     if (decompressor == nullptr && have < 4 && n > 0) continue;
     absl::string_view left(input.get(), have);
     if (decompressor == nullptr) {
-      CK_ASSIGN_OR_RETURN(decompressor, store::Decompressor::Create(
-                                            store::DetectCompression(left)));
+      CK_ASSIGN_OR_RETURN(decompressor,
+                          store::Decompressor::Create(
+                              store::DetectCompression(left), [&cancel] {
+                                return CheckCancelled(cancel, kRead);
+                              }));
     }
     while (true) {
       CK_ASSIGN_OR_RETURN(const size_t made,

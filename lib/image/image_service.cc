@@ -49,6 +49,7 @@ absl::StatusOr<store::LayerRecord> UnpackFrom(
     const store::LayerWriterOptions& writer, const CancelToken& cancel) {
   store::LayerUnpackerOptions options;
   options.sync = store::LayerSync::kLater;
+  options.cancel = &cancel;
   options.writer = writer;
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<store::LayerUnpacker> unpacker,
                       store::LayerUnpacker::Start(store, lease, options));

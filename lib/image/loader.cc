@@ -47,10 +47,12 @@ class LayerSink final : public MemberSink {
  public:
   LayerSink(store::Store& store, store::Lease& lease,
             const store::LayerWriterOptions& writer_options,
-            const std::map<std::string, WantedLayer>& layers)
+            const std::map<std::string, WantedLayer>& layers,
+            const CancelToken& cancel)
       : store_(store),
         lease_(lease),
         writer_options_(writer_options),
+        cancel_(cancel),
         layers_(layers) {}
 
   absl::Status Begin(const std::string& name) override {
@@ -61,6 +63,7 @@ class LayerSink final : public MemberSink {
     store::LayerUnpackerOptions options;
     options.diff_id = layer_->diff_id;
     options.sync = store::LayerSync::kLater;
+    options.cancel = &cancel_;
     options.writer = writer_options_;
     CK_ASSIGN_OR_RETURN(unpacker_,
                         store::LayerUnpacker::Start(store_, lease_, options));
@@ -99,6 +102,7 @@ class LayerSink final : public MemberSink {
   store::Store& store_;
   store::Lease& lease_;
   const store::LayerWriterOptions& writer_options_;
+  const CancelToken& cancel_;
   const std::map<std::string, WantedLayer>& layers_;
   const WantedLayer* layer_ = nullptr;
   Hasher hasher_;
@@ -137,7 +141,7 @@ class Loader {
     }
     std::set<std::string> members;
     for (const auto& [name, layer] : wanted_) members.insert(name);
-    LayerSink sink(store_, lease, writer_options_, wanted_);
+    LayerSink sink(store_, lease, writer_options_, wanted_, cancel_);
     CK_RETURN_IF_ERROR(archive_.Stream(members, sink));
     std::vector<std::string> loaded;
     for (const NewImage& image : images_) {

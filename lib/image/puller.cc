@@ -351,6 +351,7 @@ absl::Status Puller::Transfer(store::Lease& lease, store::BlobWriter& writer,
   store::LayerUnpackerOptions unpack;
   unpack.diff_id = layer.diff_id;
   unpack.sync = store::LayerSync::kLater;
+  unpack.cancel = &stop_;
   unpack.writer = writer_options_;
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<store::LayerUnpacker> unpacker,
                       store::LayerUnpacker::Start(*store_, lease, unpack));

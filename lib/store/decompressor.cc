@@ -7,11 +7,15 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/status.h"
+#include "lib/store/zstd_window.h"
 
 namespace containerkit::store {
 namespace {
@@ -19,7 +23,6 @@ namespace {
 constexpr char kOperation[] = "store.decompress";
 constexpr absl::string_view kGzipMagic("\x1f\x8b", 2);
 constexpr absl::string_view kZstdMagic("\x28\xb5\x2f\xfd", 4);
-constexpr int kZstdMaxWindowLog = 27;
 
 absl::Status Corrupt(absl::string_view what) {
   return MakeError(
@@ -102,51 +105,87 @@ class GzipDecompressor final : public Decompressor {
 
 class ZstdDecompressor final : public Decompressor {
  public:
-  ZstdDecompressor() : context_(ZSTD_createDCtx()) {
-    if (context_ != nullptr) {
-      ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax,
-                             kZstdMaxWindowLog);
-    }
-  }
+  explicit ZstdDecompressor(std::function<absl::Status()> check)
+      : check_(std::move(check)), context_(ZSTD_createDCtx()) {}
 
   absl::StatusOr<size_t> Run(absl::string_view& input, char* output,
                              size_t capacity) override {
-    if (context_ == nullptr) {
-      return MakeError(
-          absl::StatusCode::kResourceExhausted, "zstd: no memory",
-          {.reason = Reason::kLimitExceeded, .operation = kOperation});
-    }
-    ZSTD_inBuffer in = {input.data(), input.size(), 0};
+    if (context_ == nullptr) return TooMuch("zstd: no memory");
     ZSTD_outBuffer out = {output, capacity, 0};
-    while (out.pos < out.size && (in.pos < in.size || more_output_)) {
-      const size_t made = out.pos;
-      const size_t taken = in.pos;
-      const size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
-      if (ZSTD_isError(code)) {
-        return Corrupt(absl::StrCat("zstd: ", ZSTD_getErrorName(code)));
+    while (out.pos < out.size) {
+      if (state_ != State::kInFrame) {
+        CK_ASSIGN_OR_RETURN(const bool begun, BeginFrame(input));
+        if (!begun) break;
       }
-      // Without progress the code only asks for the next frame's header.
-      const bool progress = out.pos != made || in.pos != taken;
-      if (progress) pending_ = code;
-      more_output_ = progress && out.pos == out.size;
+      if (input.empty() && head_.empty() && !more_output_) break;
+      CK_RETURN_IF_ERROR(head_.empty() ? Decode(input, out) : DecodeHead(out));
     }
-    input.remove_prefix(in.pos);
     return out.pos;
   }
 
   absl::Status Finish() override {
-    return pending_ == 0 ? absl::OkStatus()
-                         : Corrupt("zstd: stream is cut off");
+    return state_ == State::kFrameEnded && head_.empty()
+               ? absl::OkStatus()
+               : Corrupt("zstd: stream is cut off");
   }
 
  private:
+  enum class State { kStart, kInFrame, kFrameEnded };
   struct Free {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
+
+  static absl::Status TooMuch(absl::string_view what) {
+    return MakeError(
+        absl::StatusCode::kResourceExhausted, what,
+        {.reason = Reason::kLimitExceeded, .operation = kOperation});
+  }
+
+  // Keeps the bytes that tell how large the window is, and makes room for it.
+  // False: more bytes are needed.
+  absl::StatusOr<bool> BeginFrame(absl::string_view& input) {
+    std::optional<uint64_t> window;
+    while (!window.has_value()) {
+      if (input.empty()) return false;
+      head_.push_back(input[0]);
+      input.remove_prefix(1);
+      window = ZstdWindowBytes(head_);
+    }
+    if (*window > kMaxWindowBytes) {
+      return TooMuch(absl::StrCat("zstd: a window of ", *window,
+                                  " bytes; at most ", kMaxWindowBytes));
+    }
+    CK_RETURN_IF_ERROR(share_.Reserve(*window, check_));
+    state_ = State::kInFrame;
+    return true;
+  }
+
+  absl::Status DecodeHead(ZSTD_outBuffer& out) {
+    absl::string_view head = head_;
+    CK_RETURN_IF_ERROR(Decode(head, out));
+    head_.erase(0, head_.size() - head.size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Decode(absl::string_view& input, ZSTD_outBuffer& out) {
+    ZSTD_inBuffer in = {input.data(), input.size(), 0};
+    const size_t code = ZSTD_decompressStream(context_.get(), &out, &in);
+    if (ZSTD_isError(code)) {
+      return Corrupt(absl::StrCat("zstd: ", ZSTD_getErrorName(code)));
+    }
+    input.remove_prefix(in.pos);
+    // It stops at the end of each frame.
+    if (code == 0) state_ = State::kFrameEnded;
+    more_output_ = code != 0 && out.pos == out.size;
+    return absl::OkStatus();
+  }
+
+  const std::function<absl::Status()> check_;
+  WindowShare share_;
   std::unique_ptr<ZSTD_DCtx, Free> context_;
+  State state_ = State::kStart;
+  std::string head_;  // Of a frame, not yet decoded.
   bool more_output_ = false;
-  // 0: at the end of a frame.
-  size_t pending_ = 1;
 };
 
 }  // namespace
@@ -163,14 +202,14 @@ Compression DetectCompression(absl::string_view head) {
 }
 
 absl::StatusOr<std::unique_ptr<Decompressor>> Decompressor::Create(
-    Compression compression) {
+    Compression compression, std::function<absl::Status()> check) {
   switch (compression) {
     case Compression::kNone:
       return std::make_unique<PlainDecompressor>();
     case Compression::kGzip:
       return std::make_unique<GzipDecompressor>();
     case Compression::kZstd:
-      return std::make_unique<ZstdDecompressor>();
+      return std::make_unique<ZstdDecompressor>(std::move(check));
   }
   return InternalError(kOperation, "unknown compression");
 }

@@ -3,6 +3,7 @@
 #define CONTAINERKIT_LIB_STORE_DECOMPRESSOR_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -17,14 +18,16 @@ enum class Compression { kNone, kGzip, kZstd };
 // fewer the answer is kNone).
 Compression DetectCompression(absl::string_view head);
 
-// Memory is bounded: 128 MiB of window for zstd (what `zstd -d` allows), less
-// than 100 KiB for gzip (ISA-L).
+// Memory is bounded: less than 100 KiB for gzip (ISA-L), a window of 8 MiB for
+// zstd. Larger windows have 128 MiB together in this process, and the first
+// Run() that needs one waits until others have ended (zstd_window.h).
 //
 // One thread at a time.
 class Decompressor {
  public:
+  // `check` is called while Run() waits for others, and its error ends that.
   static absl::StatusOr<std::unique_ptr<Decompressor>> Create(
-      Compression compression);
+      Compression compression, std::function<absl::Status()> check = {});
   virtual ~Decompressor() = default;
 
   // Takes from the front of `input` and writes up to `capacity` bytes to
@@ -34,7 +37,8 @@ class Decompressor {
   //
   // Trust: `input` may be anything. Nothing limits how much comes out: that is
   // the caller's.
-  // Errors: DATA_LOSS / kArchiveCorrupt.
+  // Errors: DATA_LOSS / kArchiveCorrupt; RESOURCE_EXHAUSTED / kLimitExceeded
+  //         for a zstd window above 128 MiB; those of `check`.
   virtual absl::StatusOr<size_t> Run(absl::string_view& input, char* output,
                                      size_t capacity) = 0;
 

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/base/cancel.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status.h"
 #include "lib/store/bounded_queue.h"
@@ -85,6 +86,7 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   absl::Status WriteAllFiles();
   absl::Status FillBlock(Block& block, size_t capacity);
   absl::Status CheckLimits() const;
+  absl::Status CheckWait() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<absl::string_view> Next() override;
 
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -244,8 +246,11 @@ absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
     if (input_.empty() && !more_output) {
       std::optional<std::string> chunk = chunks_.Pop();
       if (!chunk.has_value()) {
-        return decompressor_ != nullptr ? decompressor_->Finish()
-                                        : absl::OkStatus();
+        if (decompressor_ != nullptr) {
+          CK_RETURN_IF_ERROR(decompressor_->Finish());
+          decompressor_.reset();  // Others may wait for its memory.
+        }
+        return absl::OkStatus();
       }
       inflating_ = *std::move(chunk);
       input_ = inflating_;
@@ -255,7 +260,8 @@ absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
     if (decompressor_ == nullptr) {
       CK_ASSIGN_OR_RETURN(decompressor_,
                           Decompressor::Create(options_.compression.value_or(
-                              DetectCompression(input_))));
+                                                   DetectCompression(input_)),
+                                               [this] { return CheckWait(); }));
     }
     CK_ASSIGN_OR_RETURN(
         const size_t made,
@@ -289,6 +295,13 @@ absl::Status LayerUnpacker::Pipeline::CheckLimits() const {
                                    options_.max_ratio, " times"));
   }
   return absl::OkStatus();
+}
+
+absl::Status LayerUnpacker::Pipeline::CheckWait() {
+  if (options_.cancel != nullptr) {
+    CK_RETURN_IF_ERROR(CheckCancelled(*options_.cancel, kOperation));
+  }
+  return FirstFailure();
 }
 
 absl::StatusOr<absl::string_view> LayerUnpacker::Pipeline::Next() {

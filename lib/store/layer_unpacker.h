@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "containerkit/cancel.h"
 #include "lib/base/digest.h"
 #include "lib/store/decompressor.h"
 #include "lib/store/layer_writer.h"
@@ -32,6 +33,9 @@ struct LayerUnpackerOptions {
   // Unset: by the first bytes. A caller with a media type may insist.
   std::optional<Compression> compression;
   LayerSync sync = LayerSync::kNow;
+  // Ends a wait for other layers with large windows (decompressor.h); it must
+  // outlive the unpacker. Null: only the unpacker's end does.
+  const CancelToken* cancel = nullptr;
   // Limits on what a stream may grow to; see LayerWriterOptions for more.
   uint64_t max_tar_bytes = uint64_t{256} << 30;
   // Uncompressed by compressed bytes, looked at from 256 MiB on: gzip cannot
@@ -41,8 +45,9 @@ struct LayerUnpackerOptions {
 };
 
 // Inflates, hashes, parses and writes in one pass over bounded buffers (about
-// 10 MiB), on three threads of its own, which end with it; a layer that has at
-// most 4 MiB compressed is unpacked by the thread that calls Finish().
+// 10 MiB, and what decompressor.h says), on three threads of its own, which end
+// with it; a layer that has at most 4 MiB compressed is unpacked by the thread
+// that calls Finish().
 //
 //   CK_ASSIGN_OR_RETURN(auto unpacker,
 //                       LayerUnpacker::Start(store, lease, {.diff_id = d}));

@@ -129,8 +129,7 @@ typedef struct ck_container_restart_options {
   int64_t timeout_ns; /* as of ck_container_stop() */
   int32_t signal;
   uint32_t reserved; /* must be 0 */
-  /* As of ck_container_stop(); the container is not started then. NULL: none.
-   */
+  /* As of ck_container_stop(); it is not started then. NULL: none. */
   const ck_cancel* cancel;
 } ck_container_restart_options;
 #define CK_CONTAINER_RESTART_OPTIONS_INIT \
