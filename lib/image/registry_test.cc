@@ -321,5 +321,60 @@ TEST_F(DockerRegistryTest, VerifiesCertificates) {
               IsOk());
 }
 
+// A registry that serves only those whose certificate its CA has signed.
+TEST_F(DockerRegistryTest, ShowsTheClientCertificateOfTheHost) {
+  CK_REQUIRE("openssl");
+  const auto issue = [&](const std::string& name, const std::string& extra) {
+    Run({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+         "2", "-subj", absl::StrCat("/CN=", name), "-addext", extra, "-keyout",
+         Path(name + ".key"), "-out", Path(name + ".pem")});
+  };
+  issue("server", "subjectAltName=IP:127.0.0.1,DNS:localhost");
+  // Each is its own CA; the registry knows one of them.
+  issue("client", "extendedKeyUsage=clientAuth");
+  issue("stranger", "extendedKeyUsage=clientAuth");
+  StartRegistry(
+      "", absl::StrCat("  tls:\n    certificate: ", Path("server.pem"),
+                       "\n    key: ", Path("server.key"), "\n    clientcas:\n",
+                       "      - ", Path("client.pem"), "\n"));
+  registry::ClientOptions client;
+  client.retry.first_delay = absl::Milliseconds(1);
+  client.certs_dir = Path("certs.d");
+  ASSERT_EQ(mkdir(client.certs_dir.c_str(), 0700), 0);
+  const auto copy = [&](const std::string& from, const std::string& to) {
+    Write(to, sys::ReadFileAt(AT_FDCWD, Path(from), 1 << 20).value());
+  };
+  const auto directory = [&](const std::string& host) {
+    return absl::StrCat(client.certs_dir, "/", host, ":", port_);
+  };
+  const auto show = [&](const std::string& host, const std::string& name) {
+    copy(name + ".pem", directory(host) + "/client.cert");
+    copy(name + ".key", directory(host) + "/client.key");
+  };
+  for (const std::string host : {"127.0.0.1", "localhost"}) {
+    ASSERT_EQ(mkdir(directory(host).c_str(), 0700), 0);
+    copy("server.pem", directory(host) + "/ca.crt");
+  }
+  const auto pull = [&](const std::string& reference) {
+    ImageService service(store_.get(), {.registry = client});
+    return service.Pull(reference, {}).status();
+  };
+  EXPECT_THAT(pull(Ref("box:1")),
+              StatusIs(absl::StatusCode::kUnavailable, Reason::kTlsFailed));
+  show("127.0.0.1", "stranger");
+  EXPECT_THAT(pull(Ref("box:1")),
+              StatusIs(absl::StatusCode::kUnavailable, Reason::kTlsFailed));
+  show("127.0.0.1", "client");
+  Push(BusyboxImage("gzip"), "box:1",
+       {absl::StrCat("--dest-cert-dir=", directory("127.0.0.1"))});
+  EXPECT_THAT(pull(Ref("box:1")), IsOk());
+  // The same server by another name: another directory, nothing to show.
+  const std::string other = absl::StrCat("localhost:", port_, "/box:1");
+  EXPECT_THAT(pull(other),
+              StatusIs(absl::StatusCode::kUnavailable, Reason::kTlsFailed));
+  show("localhost", "client");
+  EXPECT_THAT(pull(other), IsOk());
+}
+
 }  // namespace
 }  // namespace containerkit::image

@@ -108,6 +108,13 @@ void SetCloexecOnNewSocketPairs(const std::set<int>& before) {
   }
 }
 
+// OpenSSL's words for a server that ended the connection for what we are. In
+// TLS 1.3 it does so after the handshake, so that curl calls it a read error.
+bool IsTlsAlert(absl::string_view text) {
+  return absl::StrContains(text, "SSL routines:") &&
+         absl::StrContains(text, "alert") && absl::StrContains(text, "cert");
+}
+
 bool IsTlsError(CURLcode rc) {
   switch (rc) {
     case CURLE_SSL_CONNECT_ERROR:
@@ -383,7 +390,15 @@ class Performer {
     curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_errno);
     detail.os_errno = static_cast<int>(os_errno);
     absl::StatusCode code = absl::StatusCode::kUnavailable;
-    if (IsTlsError(rc)) {
+    const absl::string_view text =
+        error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(rc);
+    if (IsTlsAlert(text)) {
+      detail.reason = Reason::kTlsFailed;
+      detail.retryable = false;
+      detail.hint =
+          "put the client certificate that the registry wants, *.cert and "
+          "*.key, into the certificates directory";
+    } else if (IsTlsError(rc)) {
       detail.reason = Reason::kTlsFailed;
       detail.retryable = false;
       detail.hint =
@@ -404,8 +419,6 @@ class Performer {
           "the request went through a proxy: see HTTPS_PROXY, HTTP_PROXY and "
           "NO_PROXY, or proxies of config.json";
     }
-    const absl::string_view text =
-        error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(rc);
     return MakeError(code, absl::StrCat(request_.url.Redacted(), ": ", text),
                      detail);
   }
