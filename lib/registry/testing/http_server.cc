@@ -53,6 +53,11 @@ struct HttpServer::Connection {
   bool close_when_sent = false;
   bool stall_when_sent = false;
   absl::Time not_before = absl::InfinitePast();
+
+  bool WantsToWrite() const {
+    return answering && !stall_when_sent &&
+           (response.ready == nullptr || response.ready());
+  }
 };
 
 HttpServer::HttpServer(Handler handler)
@@ -101,7 +106,7 @@ void HttpServer::Loop() {
     int timeout_ms = -1;
     for (const auto& connection : connections_) {
       short events = POLLIN;
-      if (connection->answering && !connection->stall_when_sent) {
+      if (connection->WantsToWrite()) {
         if (connection->not_before > now) {
           const int wait = static_cast<int>(
               absl::ToInt64Milliseconds(connection->not_before - now) + 1);
@@ -122,7 +127,7 @@ void HttpServer::Loop() {
       bool alive = true;
       if ((got & (POLLIN | POLLHUP | POLLERR)) != 0)
         alive = ReadFrom(connection);
-      if (alive && connection.answering && !connection.stall_when_sent &&
+      if (alive && connection.WantsToWrite() &&
           connection.not_before <= absl::Now()) {
         alive = WriteTo(connection);
       }
@@ -205,7 +210,8 @@ bool HttpServer::Answer(Connection& connection) {
   connection.sent = 0;
   connection.answering = true;
   connection.not_before = absl::Now() + response.delay;
-  return response.delay > absl::ZeroDuration() || WriteTo(connection);
+  if (response.delay > absl::ZeroDuration()) return true;
+  return !connection.WantsToWrite() || WriteTo(connection);
 }
 
 bool HttpServer::WriteTo(Connection& connection) {

@@ -45,6 +45,9 @@ struct ServerResponse {
   bool hang_up = false;
   // Wait before the answer.
   absl::Duration delay;
+  // Wait with the answer until this is true; it is asked whenever a request
+  // has come, on the server's thread. Empty: no wait.
+  std::function<bool()> ready;
 };
 
 // Listens on 127.0.0.1 in its own thread, one poll loop for all connections.
