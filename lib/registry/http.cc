@@ -112,7 +112,9 @@ void SetCloexecOnNewSocketPairs(const std::set<int>& before) {
 // TLS 1.3 it does so after the handshake, so that curl calls it a read error.
 bool IsTlsAlert(absl::string_view text) {
   return absl::StrContains(text, "SSL routines:") &&
-         absl::StrContains(text, "alert") && absl::StrContains(text, "cert");
+         absl::StrContains(text, "alert") &&
+         (absl::StrContains(text, "cert") ||
+          absl::StrContains(text, "unknown ca"));
 }
 
 bool IsTlsError(CURLcode rc) {
