@@ -37,13 +37,20 @@ struct NamespaceChoice {
                          const NamespaceChoice&) = default;
 };
 
-// --userns: who the container's root is on the host.
+// --userns: who the container's root is on the host. As root, a new one needs
+// Linux 5.19 and a state root on a file system with id-mapped mounts, else the
+// start fails with UNIMPLEMENTED / kKernelUnsupported. Bind mounts keep the
+// host's owners unless their options say "idmap".
 struct UserNamespaceChoice {
   enum class Kind {
     kDefault,  // the host's when privileged, else the caller's id ranges
     kHost,     // no user namespace (refused when rootless)
-    kAuto,     // a new one, from the caller's subuid and subgid ranges
-    kMapped,   // a new one with `uid_map` and `gid_map`
+    // A new one, from the caller's subuid and subgid ranges. As root: as many
+    // ids as the image's passwd and group files name, at least 1024, that no
+    // other container of the state root has; Create() fails with
+    // RESOURCE_EXHAUSTED / kIdMapInvalid when there are none.
+    kAuto,
+    kMapped,  // a new one with `uid_map` and `gid_map`
   };
   struct Range {
     uint32_t container_id = 0;

@@ -8,23 +8,14 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "containerkit/container.h"
-#include "containerkit/container_config.h"
+#include "lib/container/archive_ids.h"
 #include "lib/sys/root_dir.h"
 
 namespace containerkit::container {
-
-// Owners of the container as they are on the host; empty maps: the same.
-// Archives have the container's. Ids that the map does not know become 65534,
-// the kernel's nobody.
-struct ArchiveIds {
-  std::vector<UserNamespaceChoice::Range> uid_map;
-  std::vector<UserNamespaceChoice::Range> gid_map;
-};
 
 // What `path` is. A symlink in its last place is not followed unless a slash
 // stands behind it; link_target says where inside the container it leads.

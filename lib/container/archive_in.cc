@@ -183,8 +183,8 @@ class Unpacker {
     const bool fixed = options_.copy_uid_gid && options_.owner.has_value();
     const uint32_t uid = fixed ? options_.owner->first : entry.uid;
     const uint32_t gid = fixed ? options_.owner->second : entry.gid;
-    return {internal::ToHostId(options_.ids.uid_map, uid),
-            internal::ToHostId(options_.ids.gid_map, gid)};
+    return {ToHostId(options_.ids.uid_map, uid),
+            ToHostId(options_.ids.gid_map, gid)};
   }
 
   // The directory that the entry goes into; what is missing of it is made.
@@ -195,8 +195,8 @@ class Unpacker {
       sys::MkdirOptions options;
       options.mode = kNewDirectoryMode;
       if (privileged_) {
-        options.uid = internal::ToHostId(options_.ids.uid_map, 0);
-        options.gid = internal::ToHostId(options_.ids.gid_map, 0);
+        options.uid = ToHostId(options_.ids.uid_map, 0);
+        options.gid = ToHostId(options_.ids.gid_map, 0);
       }
       CK_RETURN_IF_ERROR(
           root_.MkdirAll(PathOf(name.substr(0, slash)), options).status());

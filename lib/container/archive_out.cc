@@ -105,8 +105,8 @@ class TreeWriter {
     TarEntry entry;
     entry.path = name;
     entry.mode = st.st_mode & 07777;
-    entry.uid = internal::ToContainerId(ids_.uid_map, st.st_uid);
-    entry.gid = internal::ToContainerId(ids_.gid_map, st.st_gid);
+    entry.uid = ToContainerId(ids_.uid_map, st.st_uid);
+    entry.gid = ToContainerId(ids_.gid_map, st.st_gid);
     entry.mtime = st.st_mtim;
     switch (st.st_mode & S_IFMT) {
       case S_IFDIR:

@@ -13,12 +13,6 @@
 
 namespace containerkit::container::internal {
 
-namespace {
-
-constexpr uint32_t kNobody = 65534;
-
-}  // namespace
-
 CopyPath ParseCopyPath(absl::string_view text) {
   std::vector<absl::string_view> parts;
   for (const absl::string_view part : absl::StrSplit(text, '/')) {
@@ -76,28 +70,6 @@ absl::Status PathError(const absl::Status& status, const std::string& path) {
                     .os_errno = detail->os_errno,
                     .operation = detail->operation,
                     .path = path});
-}
-
-uint32_t ToHostId(const std::vector<UserNamespaceChoice::Range>& map,
-                  uint32_t id) {
-  if (map.empty()) return id;
-  for (const UserNamespaceChoice::Range& range : map) {
-    if (id - range.container_id < range.size && id >= range.container_id) {
-      return range.host_id + (id - range.container_id);
-    }
-  }
-  return kNobody;
-}
-
-uint32_t ToContainerId(const std::vector<UserNamespaceChoice::Range>& map,
-                       uint32_t id) {
-  if (map.empty()) return id;
-  for (const UserNamespaceChoice::Range& range : map) {
-    if (id - range.host_id < range.size && id >= range.host_id) {
-      return range.container_id + (id - range.host_id);
-    }
-  }
-  return kNobody;
 }
 
 bool IsPortableXattr(absl::string_view name) {

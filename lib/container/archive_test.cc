@@ -80,13 +80,13 @@ TEST(CopyPathTest, EntryNamesStayInside) {
 TEST(CopyPathTest, MapsIds) {
   const std::vector<UserNamespaceChoice::Range> map = {{0, 1000, 1},
                                                        {1, 100000, 65535}};
-  EXPECT_EQ(internal::ToHostId(map, 0), 1000);
-  EXPECT_EQ(internal::ToHostId(map, 5), 100004);
-  EXPECT_EQ(internal::ToHostId(map, 70000), 65534);
-  EXPECT_EQ(internal::ToContainerId(map, 1000), 0);
-  EXPECT_EQ(internal::ToContainerId(map, 100004), 5);
-  EXPECT_EQ(internal::ToContainerId(map, 7), 65534);
-  EXPECT_EQ(internal::ToHostId({}, 7), 7);
+  EXPECT_EQ(ToHostId(map, 0), 1000);
+  EXPECT_EQ(ToHostId(map, 5), 100004);
+  EXPECT_EQ(ToHostId(map, 70000), 65534);
+  EXPECT_EQ(ToContainerId(map, 1000), 0);
+  EXPECT_EQ(ToContainerId(map, 100004), 5);
+  EXPECT_EQ(ToContainerId(map, 7), 65534);
+  EXPECT_EQ(ToHostId({}, 7), 7);
 }
 
 // Bytes of an archive, one piece.

@@ -164,6 +164,8 @@ absl::StatusOr<std::string> ContainerManager::Create(
                  .scope_id = scope_id,
                  .auto_remove = config.auto_remove};
 
+  CK_RETURN_IF_ERROR(env_.store->Read(
+      [&](const store::Txn& txn) { return AssignIds(txn, *loaded); }));
   // Everything that can be wrong with the config is said now, not at start.
   CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded, Purpose::kLookup));
   auto assembly = std::make_shared<const Assembly>(std::move(made));
@@ -172,12 +174,17 @@ absl::StatusOr<std::string> ContainerManager::Create(
   }
   loaded->row.record = loaded->record.SerializeAsString();
 
+  const std::string assembled = loaded->row.record;
   // A generated name may be taken: another one is as good.
   absl::Status status;
   for (int attempt = 0; attempt < 16; ++attempt) {
     if (stored.name.empty()) loaded->row.name = RandomName(attempt);
-    status = env_.store->Transaction(
-        [&](store::Txn& txn) { return txn.InsertContainer(loaded->row); });
+    status = env_.store->Transaction([&](store::Txn& txn) -> absl::Status {
+      // Somebody may have got these ids meanwhile.
+      CK_RETURN_IF_ERROR(AssignIds(txn, *loaded));
+      loaded->row.record = loaded->record.SerializeAsString();
+      return txn.InsertContainer(loaded->row);
+    });
     if (status.ok() || !stored.name.empty() ||
         GetReason(status) != Reason::kNameInUse) {
       break;
@@ -189,7 +196,9 @@ absl::StatusOr<std::string> ContainerManager::Create(
     cache_[id] = loaded;
   }
   Emit(*loaded, "create");
-  Remember(std::move(loaded), std::move(assembly));
+  if (loaded->row.record == assembled) {
+    Remember(std::move(loaded), std::move(assembly));
+  }
   return id;
 }
 

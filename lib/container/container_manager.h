@@ -164,6 +164,16 @@ class ContainerManager {
   ContainerInfo Describe(const Loaded& container,
                          const runtime::ProcessSnapshot& process, bool paused);
 
+  // How many ids its user namespace needs.
+  uint32_t CountIds(const Loaded& container);
+  // The ids of its user namespace, if it gets one from root: those that were
+  // given, or (auto) some that no container has.
+  //
+  // Errors: RESOURCE_EXHAUSTED / kIdMapInvalid when there are none.
+  absl::Status AssignIds(const store::Txn& txn, Loaded& container);
+  // Snapshots::Prepare(), with the owners that the container has.
+  absl::StatusOr<store::Snapshot> PrepareSnapshot(const Loaded& container);
+
   absl::Status MakeFiles(const ContainerConfig& config,
                          const std::string& hostname, int directory_fd,
                          bool fresh);

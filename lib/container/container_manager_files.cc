@@ -138,9 +138,8 @@ absl::Status ContainerManager::WithRoot(
         sys::RootDir::Open(absl::StrCat("/proc/", process.pid, "/root")));
     return env_.store->RunAsOwner([&] { return use(root); });
   }
-  CK_ASSIGN_OR_RETURN(
-      const store::Snapshot snapshot,
-      env_.store->snapshots().Prepare(id, container.image.diff_ids));
+  CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
+                      PrepareSnapshot(container));
   return env_.store->RunAsOwner([&]() -> absl::Status {
     // Only a mount namespace of the user namespace's own may mount; this runs
     // in a child then.
@@ -173,7 +172,8 @@ absl::Status ContainerManager::CopyOut(const std::string& id,
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   return WithObject(WithRoot(*container,
                              [&](const sys::RootDir& root) {
-                               return container::CopyOut(root, path, fd);
+                               return container::CopyOut(
+                                   root, path, fd, IdsOf(container->record));
                              }),
                     "container", id);
 }
@@ -194,6 +194,7 @@ absl::Status ContainerManager::CopyIn(const std::string& id,
   CopyInOptions options;
   options.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir;
   options.copy_uid_gid = copy_uid_gid;
+  options.ids = IdsOf(container->record);
   if (copy_uid_gid) {
     CK_ASSIGN_OR_RETURN(options.owner, OwnerOf(*container));
   }
@@ -254,6 +255,8 @@ absl::StatusOr<std::string> ContainerManager::DryRun(
   CK_RETURN_IF_ERROR(ResolveContainers(container.config));
   container.image = image.config;
   container.row.id = std::string(64, '0');
+  CK_RETURN_IF_ERROR(env_.store->Read(
+      [&](const store::Txn& txn) { return AssignIds(txn, container); }));
   CK_ASSIGN_OR_RETURN(const Assembly assembly,
                       Assemble(container, Purpose::kLookup));
   return assembly.planned.plan.Describe();

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "lib/container/archive_ids.h"
 #include "lib/container/container_manager.h"
 #include "lib/container/record.pb.h"
 #include "lib/oci/image_config.h"
+#include "lib/runtime/id_map.h"
 
 namespace containerkit::container {
 
@@ -60,6 +62,11 @@ absl::Status NotRunningError(const std::string& id);
 
 // The digits of an id that people see.
 inline constexpr size_t kShortId = 12;
+
+// The container's owners on the host, and the maps of its user namespace; empty
+// without one, or if it is not root's.
+ArchiveIds IdsOf(const ContainerRecord& record);
+runtime::DefaultIdMaps MapsOf(const ContainerRecord& record);
 
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy);
 

@@ -288,6 +288,7 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
   Assembly assembly;
   runtime::SpecInputs& inputs = assembly.inputs;
   inputs.id = id;
+  inputs.auto_ids = MapsOf(container.record);
   CK_ASSIGN_OR_RETURN(
       const store::Snapshot snapshot,
       env_.store->snapshots().Paths(id, container.image.diff_ids));
@@ -487,9 +488,8 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   if (before.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
-  CK_ASSIGN_OR_RETURN(
-      const store::Snapshot snapshot,
-      env_.store->snapshots().Prepare(id, container->image.diff_ids));
+  CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
+                      PrepareSnapshot(*container));
   // Only of a container without files of its own is what is known of its
   // users still true.
   std::shared_ptr<const Assembly> assembly =

@@ -30,13 +30,16 @@ struct Meaning {
 
 bool NotPermitted(int error) { return error == EPERM || error == EACCES; }
 
+// What mount_setattr(2) says for file systems that know no id maps.
+bool LacksIdMaps(int error) { return error == EINVAL || error == EOPNOTSUPP; }
+
 // What the errno alone says.
 absl::StatusCode CodeOf(int error) {
   return SyscallError(error, "", "").code();
 }
 
 bool IsFileSystemStep(Op op) {
-  return op >= Op::kPropagation && op <= Op::kBindMapped &&
+  return op >= Op::kPropagation && op <= Op::kRootOverlayMapped &&
          op != Op::kChildHook;
 }
 
@@ -70,6 +73,9 @@ Meaning MeaningOfClone(int error) {
 }
 
 Meaning MeaningOfMount(Op op, absl::string_view call, int error) {
+  if (call == kMapIdsCall && LacksIdMaps(error)) {
+    return {absl::StatusCode::kUnimplemented, Reason::kKernelUnsupported};
+  }
   const bool source =
       op == Op::kBind || op == Op::kBindMapped || op == Op::kRootBind;
   if (source && call == "open_tree" && error == ENOENT) {
@@ -186,6 +192,9 @@ std::string StepMessage(const ChildFailure& failure, absl::string_view call,
     return absl::StrCat(text, ": killed by signal ", failure.os_errno);
   }
   if (call == "timeout") return absl::StrCat(text, ": timed out");
+  if (call == kMapIdsCall && LacksIdMaps(failure.os_errno)) {
+    return absl::StrCat(text, ": its file system takes no id-mapped mounts");
+  }
   return absl::StrCat(text, ": ", call, call.empty() ? "" : ": ",
                       strerror(failure.os_errno));
 }

@@ -121,8 +121,4 @@ DefaultIdMaps RootlessIdMaps(const HostFacts& facts) {
   return out;
 }
 
-DefaultIdMaps SubordinateIdMaps(const HostFacts& facts) {
-  return {Filled({}, facts.subuids), Filled({}, facts.subgids)};
-}
-
 }  // namespace containerkit::runtime

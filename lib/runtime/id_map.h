@@ -43,10 +43,6 @@ struct DefaultIdMaps {
 };
 DefaultIdMaps RootlessIdMaps(const HostFacts& facts);
 
-// The maps of a user namespace for a privileged engine: all from our
-// subordinate ranges. Empty when there are none.
-DefaultIdMaps SubordinateIdMaps(const HostFacts& facts);
-
 }  // namespace containerkit::runtime
 
 #endif  // CONTAINERKIT_LIB_RUNTIME_ID_MAP_H_

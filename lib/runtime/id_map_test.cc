@@ -81,12 +81,5 @@ TEST(IdMapTest, BadMapsAreRefused) {
   EXPECT_TRUE(PlanIdMap(many, good, Root()).ok());
 }
 
-TEST(IdMapTest, SubordinateMapsStartAtTheRange) {
-  const DefaultIdMaps maps = SubordinateIdMaps(User());
-  EXPECT_EQ(maps.uids, (Maps{{0, 100000, 65536}}));
-  EXPECT_EQ(maps.gids, (Maps{{0, 200000, 1000}, {1000, 300000, 10}}));
-  EXPECT_TRUE(SubordinateIdMaps(Root()).uids.empty());
-}
-
 }  // namespace
 }  // namespace containerkit::runtime

@@ -70,6 +70,9 @@ enum UserFlags : uint64_t {
   kUserNoSetgroups = 1,
 };
 
+// ChildFailure::call of a mount that can have no id map.
+inline constexpr char kMapIdsCall[] = "mount_setattr idmap";
+
 // Sent by a child or monitor that cannot go on.
 struct ChildFailure {
   uint16_t step;  // index into the plan's steps

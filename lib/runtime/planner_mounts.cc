@@ -317,6 +317,30 @@ absl::Status PlanMount(Planning& p, const oci::Mount& mount) {
   return absl::OkStatus();
 }
 
+// A user namespace made by root has ids that no layer knows: its overlay shows
+// them. Without root the engine unpacked the layers with the ids that the
+// namespace has.
+absl::Status PlanOverlay(Planning& p, const RootSource& root) {
+  std::vector<Field> fields = {root.lowers,  root.upper,       root.work,
+                               root.options, root.mount_point, uint64_t{0}};
+  if (!p.facts.privileged() || !p.Fresh(NamespaceType::kUser)) {
+    p.plan().Add(Op::kRootOverlay, std::move(fields));
+    return absl::OkStatus();
+  }
+  constexpr KernelVersion kMappedLayers = {5, 19};
+  if (p.facts.kernel < kMappedLayers) {
+    return Unimplemented(Reason::kKernelUnsupported, "planner.root",
+                         "layers with an id map need Linux 5.19");
+  }
+  CK_ASSIGN_OR_RETURN(const PlannedIdMap map,
+                      PlanIdMap(p.spec.linux_config.uid_mappings,
+                                p.spec.linux_config.gid_mappings, p.facts));
+  fields.push_back(map.uid_map);
+  fields.push_back(map.gid_map);
+  p.plan().Add(Op::kRootOverlayMapped, std::move(fields));
+  return absl::OkStatus();
+}
+
 // The last mount on `target`; nullptr if there is none.
 const oci::Mount* MountOn(const Planning& p, absl::string_view target) {
   for (auto it = p.spec.mounts.rbegin(); it != p.spec.mounts.rend(); ++it) {
@@ -406,8 +430,7 @@ absl::Status PlanRootFs(Planning& p) {
                                  uint64_t{0}, kSlave});
     return absl::OkStatus();
   }
-  p.plan().Add(Op::kRootOverlay, {root.lowers, root.upper, root.work,
-                                  root.options, root.mount_point, uint64_t{0}});
+  CK_RETURN_IF_ERROR(PlanOverlay(p, root));
   if (p.user_namespace) {
     // A single layer is a clone that the monitor made outside.
     p.plan().Add(Op::kSetMountAttr,

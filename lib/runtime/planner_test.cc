@@ -151,11 +151,17 @@ TEST(PlannerTest, RootlessContainerWithOneId) {
 
 TEST(PlannerTest, UserNamespaceOfAPrivilegedEngine) {
   HostFacts host = HybridHost();
-  host.subuids = {{100000, 65536}};
-  host.subgids = {{100000, 65536}};
   ContainerConfig config;
-  config.user_namespace.kind = UserNamespaceChoice::Kind::kAuto;
-  ExpectGolden("userns", MustPlan(MustBuild(config, host), host).plan);
+  config.user_namespace = {.kind = UserNamespaceChoice::Kind::kMapped,
+                           .uid_map = {{0, 100000, 65536}},
+                           .gid_map = {{0, 100000, 65536}}};
+  const BuiltSpec built = MustBuild(config, host);
+  ExpectGolden("userns", MustPlan(built, host).plan);
+  host.kernel = {5, 18};
+  const absl::Status old =
+      PlanLaunch(built.spec, host, testing::Options()).status();
+  EXPECT_EQ(old.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(GetReason(old), Reason::kKernelUnsupported);
 }
 
 TEST(PlannerTest, HostNetworkReadonlyRootInitAndNoNewPrivileges) {

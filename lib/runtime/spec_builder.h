@@ -13,6 +13,7 @@
 #include "lib/runtime/container_config.h"
 #include "lib/runtime/host_devices.h"
 #include "lib/runtime/host_facts.h"
+#include "lib/runtime/id_map.h"
 #include "lib/runtime/signals.h"
 
 namespace containerkit::runtime {
@@ -37,6 +38,9 @@ struct SpecInputs {
   std::string uts_namespace_path;
   std::string cgroup_namespace_path;
   std::string user_namespace_path;
+  // The ids that UserNamespaceChoice::kAuto gives a container of root's; empty:
+  // there are none.
+  DefaultIdMaps auto_ids;
   // ipc kShareable and kContainer: the host directory that is /dev/shm.
   // Empty: a tmpfs of the container's own.
   std::string shm_path;

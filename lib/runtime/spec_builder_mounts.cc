@@ -223,9 +223,14 @@ void AddGenerated(const Building& b, std::vector<oci::Mount>& mounts) {
       {&b.inputs.resolv_conf_path, "/etc/resolv.conf"},
       {&b.inputs.hostname_path, "/etc/hostname"},
       {&b.inputs.hosts_path, "/etc/hosts"}};
+  const bool own_ids =
+      b.facts.privileged() && !b.out.spec.linux_config.uid_mappings.empty();
   for (const auto& [source, target] : files) {
     if (source->empty() || Covers(mounts, target)) continue;
-    mounts.push_back(Make("bind", *source, target, {"rbind", "rprivate"}));
+    std::vector<std::string> options = {"rbind", "rprivate"};
+    // Root inside may write them, as docker's.
+    if (own_ids) options.push_back("idmap");
+    mounts.push_back(Make("bind", *source, target, std::move(options)));
   }
 }
 

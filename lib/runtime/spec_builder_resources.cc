@@ -51,10 +51,10 @@ absl::Status BuildUserNamespace(Building& b) {
       if (!privileged) maps = RootlessIdMaps(b.facts);
       break;
     case UserKind::kAuto:
-      maps = privileged ? SubordinateIdMaps(b.facts) : RootlessIdMaps(b.facts);
+      maps = privileged ? b.inputs.auto_ids : RootlessIdMaps(b.facts);
       if (maps.uids.empty() || maps.gids.empty()) {
         return Invalid(Reason::kIdMapInvalid,
-                       "/etc/subuid or /etc/subgid gives us no ids");
+                       "/etc/subuid and /etc/subgid have no free ids for us");
       }
       break;
     case UserKind::kMapped:

@@ -320,6 +320,18 @@ TEST(SpecBuilderTest, RootlessMeansAUserNamespace) {
               c.user_namespace.kind = UserNamespaceChoice::Kind::kAuto;
             }),
             Reason::kIdMapInvalid);
+  SpecInputs inputs = Inputs();
+  inputs.auto_ids = {{{0, 5000, 1024}}, {{0, 6000, 1024}}};
+  ContainerConfig automatic;
+  automatic.user_namespace.kind = UserNamespaceChoice::Kind::kAuto;
+  const auto mapped = BuildSpec(automatic, TrueImage(), HybridHost(), inputs);
+  ASSERT_TRUE(mapped.ok()) << mapped.status();
+  EXPECT_EQ(mapped->spec.linux_config.uid_mappings[0],
+            (oci::IdMapping{0, 5000, 1024}));
+  EXPECT_EQ(mapped->spec.linux_config.gid_mappings[0],
+            (oci::IdMapping{0, 6000, 1024}));
+  // Root inside may write the files that the engine made.
+  EXPECT_TRUE(Has(MountOn(mapped->spec, "/etc/hosts")->options, "idmap"));
   // Without a group 5 in the map, terminals belong to nobody in particular.
   HostFacts one = RootlessHost();
   one.subuids.clear();

@@ -31,8 +31,18 @@ absl::Status CheckId(absl::string_view id) {
                          "container id is not fit for a file name");
 }
 
+absl::Status GiveUpper(int upper_fd, Owner from, OwnerMap owner_of) {
+  const Owner owner = owner_of(from);
+  if ((owner.uid != geteuid() || owner.gid != getegid()) &&
+      fchown(upper_fd, owner.uid, owner.gid) != 0) {
+    return SyscallError(errno, kPrepare, "fchown", "upper");
+  }
+  return absl::OkStatus();
+}
+
 // Gives a new upper directory the attributes that the merged root had.
-absl::Status MatchRoot(int upper_fd, int root_fd, const std::string& lower) {
+absl::Status MatchRoot(int upper_fd, int root_fd, const std::string& lower,
+                       OwnerMap owner_of) {
   struct stat info;
   if (fstatat(root_fd, lower.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno != ENOENT) {
@@ -46,10 +56,7 @@ absl::Status MatchRoot(int upper_fd, int root_fd, const std::string& lower) {
                       .object_id = lower,
                       .path = lower});
   }
-  if ((info.st_uid != geteuid() || info.st_gid != getegid()) &&
-      fchown(upper_fd, info.st_uid, info.st_gid) != 0) {
-    return SyscallError(errno, kPrepare, "fchown", "upper");
-  }
+  CK_RETURN_IF_ERROR(GiveUpper(upper_fd, {info.st_uid, info.st_gid}, owner_of));
   if (fchmod(upper_fd, info.st_mode & 07777) != 0) {
     return SyscallError(errno, kPrepare, "fchmod", "upper");
   }
@@ -103,8 +110,9 @@ absl::StatusOr<UniqueFd> Snapshots::OpenDir(
   return FindDir(container_id);
 }
 
-absl::StatusOr<Snapshot> Snapshots::Prepare(
-    absl::string_view container_id, absl::Span<const Digest> diff_ids) const {
+absl::StatusOr<Snapshot> Snapshots::Prepare(absl::string_view container_id,
+                                            absl::Span<const Digest> diff_ids,
+                                            OwnerMap owner_of) const {
   CK_ASSIGN_OR_RETURN(Snapshot snapshot, Paths(container_id, diff_ids));
   CK_ASSIGN_OR_RETURN(const UniqueFd dir, OpenDir(container_id));
   CK_RETURN_IF_ERROR(sys::MakeDirAt(dir.get(), "work", 0700).status());
@@ -117,13 +125,17 @@ absl::StatusOr<Snapshot> Snapshots::Prepare(
     unlinkat(dir.get(), "work/work/incompat/volatile", AT_REMOVEDIR);
     unlinkat(dir.get(), "work/work/incompat", AT_REMOVEDIR);
   }
-  if (!snapshot.fresh || diff_ids.empty()) return snapshot;
+  if (!snapshot.fresh) return snapshot;
   CK_ASSIGN_OR_RETURN(
       const UniqueFd upper,
       sys::OpenAt(dir.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const auto match = [&] {
-    return MatchRoot(upper.get(), layout_->root_fd(),
-                     absl::StrCat(Layout::LayerPath(diff_ids.back()), "/fs"));
+    return diff_ids.empty()
+               ? GiveUpper(upper.get(), {geteuid(), getegid()}, owner_of)
+               : MatchRoot(
+                     upper.get(), layout_->root_fd(),
+                     absl::StrCat(Layout::LayerPath(diff_ids.back()), "/fs"),
+                     owner_of);
   };
   absl::Status matched = match();
   if (absl::IsPermissionDenied(matched)) matched = layout_->RunAsOwner(match);

@@ -2,9 +2,12 @@
 #ifndef CONTAINERKIT_LIB_STORE_SNAPSHOTS_H_
 #define CONTAINERKIT_LIB_STORE_SNAPSHOTS_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,6 +31,14 @@ struct Snapshot {
   bool fresh = false;
 };
 
+// What a user namespace makes of an owner; the default: nothing.
+struct Owner {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+using OwnerMap = absl::FunctionRef<Owner(Owner)>;
+inline Owner SameOwner(Owner owner) { return owner; }
+
 // Thread-safe. Must not outlive its Layout and Janitor.
 class Snapshots {
  public:
@@ -35,14 +46,15 @@ class Snapshots {
       : layout_(layout), janitor_(janitor) {}
 
   // Makes containers/<id>/{upper,work} where they are missing. The upper root
-  // gets mode and owner of the topmost layer's root. Call it after the
+  // gets mode and mapped owner of the topmost layer's root. Call it after the
   // container's row is committed: a directory without a row is garbage.
   // `diff_ids`: base first, as an image config has them.
   //
   // Errors: INVALID_ARGUMENT / kInvalidArgument for an unsafe id; NOT_FOUND /
   //         kLayerNotFound for a layer that is not unpacked; as mkdir(2).
   absl::StatusOr<Snapshot> Prepare(absl::string_view container_id,
-                                   absl::Span<const Digest> diff_ids) const;
+                                   absl::Span<const Digest> diff_ids,
+                                   OwnerMap owner_of = SameOwner) const;
 
   // The same paths without making or checking anything.
   absl::StatusOr<Snapshot> Paths(absl::string_view container_id,

@@ -7,6 +7,7 @@
 #include "lib/runtime/child/hook.h"
 #include "lib/runtime/child/init.h"
 #include "lib/runtime/child/mounts.h"
+#include "lib/runtime/child/overlay.h"
 #include "lib/runtime/child/process.h"
 #include "lib/runtime/child/sys.h"
 
@@ -89,6 +90,7 @@ long ExecuteRootStep(Child& child, const StepView& step) {
     case Op::kPropagation:
       return StepPropagation(child, fields);
     case Op::kRootOverlay:
+    case Op::kRootOverlayMapped:
       return StepRootOverlay(child, step);
     case Op::kRootBind:
       return StepRootBind(child, step);
@@ -237,12 +239,21 @@ void TakeDescriptors(Child& child, const int* keep, int keep_count) {
   for (int& fd : child.stdio) CloseAndForget(fd);
 }
 
+namespace {
+
+bool HasRoot(const Plan& plan) {
+  return plan.Has(Op::kRootOverlay) || plan.Has(Op::kRootOverlayMapped) ||
+         plan.Has(Op::kRootBind);
+}
+
+}  // namespace
+
 void RunChild(Child& child, Plan::Cursor cursor) {
   SetFailureSlot(&child.shared->failure);
   TakeDescriptors(child, nullptr, 0);
   UnblockSignals();
   Sys(SYS_umask, 0);
-  if (!child.plan->Has(Op::kRootOverlay) && !child.plan->Has(Op::kRootBind)) {
+  if (!HasRoot(*child.plan)) {
     child.root = int(Open("/", O_PATH | O_DIRECTORY));
     ReopenNull(child);
   }

@@ -16,7 +16,7 @@ struct SharedPage {
   volatile uint32_t step;   // where the child is
   volatile uint32_t phase;  // kExecuting: an end of the child is its exec
   volatile int32_t pid;     // of the child, in the monitor's pid namespace
-  int32_t reserved;
+  volatile int32_t made;    // what MakeApart() returns
   ChildFailure failure;
 };
 

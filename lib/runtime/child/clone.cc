@@ -67,7 +67,7 @@ long OpenFifoDirectory(Proc& proc, FieldReader fields) {
 
 bool IsMountSource(Op op) {
   return op == Op::kRootOverlay || op == Op::kRootBind || op == Op::kBind ||
-         op == Op::kBindMapped;
+         NeedsMonitor(op);
 }
 
 // Opens for the child what it cannot reach itself.
@@ -89,8 +89,8 @@ long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
       fd = OpenFifoDirectory(proc, fields);
     } else if (IsMountSource(step.op) &&
                (open_sources || IsClonedByMonitor(step))) {
-      fd = PrepareMount(step);
-      if (fd < 0 && step.op != Op::kBindMapped) continue;
+      fd = PrepareMount(step, *proc.shared);
+      if (fd < 0 && !NeedsMonitor(step.op)) continue;
     } else {
       continue;
     }

@@ -32,6 +32,8 @@ long OpenUserNamespace(int pid) {
   return fd < 0 ? Fail(fd, "open", path) : fd;
 }
 
+}  // namespace
+
 long MakeUserNamespace(Str uids, Str gids) {
   int pidfd = -1;
   const long pid = ForkHolder(&pidfd);
@@ -44,19 +46,14 @@ long MakeUserNamespace(Str uids, Str gids) {
   return result;
 }
 
-}  // namespace
-
-long MapIds(int mount, Str uids, Str gids, bool recursive) {
-  const long user = MakeUserNamespace(uids, gids);
-  if (user < 0) return user;
+long MapIds(int mount, int user, bool recursive, const char* source) {
   struct mount_attr attr = {};
   attr.attr_set = MOUNT_ATTR_IDMAP;
   attr.userns_fd = uint64_t(user);
   const long result =
       Sys(SYS_mount_setattr, mount, "",
           kAtEmptyPath | (recursive ? kAtRecursive : 0), &attr, sizeof attr);
-  Close(int(user));
-  return result < 0 ? Fail(result, "mount_setattr", "id map") : 0;
+  return result < 0 ? Fail(result, kMapIdsCall, source) : 0;
 }
 
 }  // namespace containerkit::runtime::child

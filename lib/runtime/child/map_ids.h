@@ -6,9 +6,13 @@
 
 namespace containerkit::runtime::child {
 
-// Gives a detached mount, or the tree of it, id maps (lines of uid_map). Needs
-// CAP_SYS_ADMIN where the file system was mounted.
-long MapIds(int mount, Str uids, Str gids, bool recursive);
+// A descriptor of a new user namespace with these maps (lines of uid_map).
+long MakeUserNamespace(Str uids, Str gids);
+
+// Gives a detached mount, or the tree of it, the id maps of a user namespace.
+// Needs CAP_SYS_ADMIN where the file system was mounted. `source` names it in
+// the failure.
+long MapIds(int mount, int user, bool recursive, const char* source);
 
 }  // namespace containerkit::runtime::child
 

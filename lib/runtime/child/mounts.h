@@ -8,7 +8,6 @@
 namespace containerkit::runtime::child {
 
 long StepPropagation(Child& child, FieldReader fields);
-long StepRootOverlay(Child& child, const StepView& step);
 long StepRootBind(Child& child, const StepView& step);
 long StepMount(Child& child, FieldReader fields);
 long StepBind(Child& child, const StepView& step);
@@ -20,13 +19,22 @@ long StepPivotRoot(Child& child);
 long StepMoveRoot(Child& child);
 
 // A detached clone of the mount source of a RootOverlay, RootBind or Bind
-// step, for a child that may not reach it itself. -errno: not possible, the
-// child will try (and report).
-long PrepareMount(const StepView& step);
+// step, for a child that may not reach it itself. -errno: not possible; unless
+// the step NeedsMonitor(), the child will try (and report).
+long PrepareMount(const StepView& step, SharedPage& shared);
+
+// True for steps that a child cannot do by itself, whatever it may.
+constexpr bool NeedsMonitor(Op op) {
+  return op == Op::kBindMapped || op == Op::kRootOverlayMapped;
+}
 
 // True for a source that only the monitor can clone, even for a child that
 // has all privileges.
 bool IsClonedByMonitor(const StepView& step);
+
+// fsconfig(2) of one value, and of "key=value" or "flag".
+long FsConfig(int fs, unsigned command, const char* key, const char* value);
+long SetOption(int fs, Str option);
 
 // A detached mount of a new file system; *call names what failed.
 long MakeMount(const char* fstype, const char* source, List options,
@@ -38,6 +46,9 @@ void ReopenNull(Child& child);
 
 // move_mount of a detached mount onto a directory's or file's descriptor.
 long Attach(int mount, int target);
+
+// Attaches the root's tree at a host path and makes it the child's root.
+long AttachRoot(Child& child, int mount, Str mount_point);
 
 // mount_setattr on what the descriptor refers to.
 long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
