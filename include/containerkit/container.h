@@ -295,7 +295,8 @@ class Container final {
   absl::Status CopyOut(const std::string& path, int fd);
   // Unpacks a tar (plain, gzip or zstd) from `fd` into the directory `path`.
   // Errors: NOT_FOUND / kPathNotFound; INVALID_ARGUMENT / kNotADirectory;
-  // PERMISSION_DENIED for a read-only root.
+  // PERMISSION_DENIED / kUnsupportedOption where `path` may not be written: a
+  // read-only root or bind mount.
   //
   // Owners are those of the archive; with `copy_uid_gid`, as `docker cp -a`,
   // all belongs to the container's user if one was configured.

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -365,6 +366,26 @@ class Unpacker {
   std::vector<Directory> directories_;
 };
 
+// As docker: said before anything is read. Mounts below it are the kernel's
+// business.
+absl::Status CheckWritable(const sys::RootDir& root,
+                           const std::string& directory) {
+  CK_ASSIGN_OR_RETURN(const UniqueFd fd,
+                      root.OpenPath(directory, /*follow=*/true));
+  struct statvfs info;
+  if (fstatvfs(fd.get(), &info) != 0) {
+    return SyscallError(errno, kOperation, "fstatvfs", directory);
+  }
+  if ((info.f_flag & ST_RDONLY) == 0) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kPermissionDenied,
+      absl::StrCat(directory, " is on a read-only mount of the container"),
+      {.reason = Reason::kUnsupportedOption,
+       .os_errno = EROFS,
+       .operation = kOperation,
+       .path = directory});
+}
+
 }  // namespace
 
 absl::Status CopyIn(const sys::RootDir& root, const std::string& path, int fd,
@@ -379,6 +400,7 @@ absl::Status CopyIn(const sys::RootDir& root, const std::string& path, int fd,
                       .operation = kOperation,
                       .path = path});
   }
+  CK_RETURN_IF_ERROR(CheckWritable(root, directory));
   FdSource source(fd);
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<store::TarReader> reader,
                       store::TarReader::Open(&source));

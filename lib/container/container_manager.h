@@ -29,6 +29,7 @@
 #include "lib/base/unique_fd.h"
 #include "lib/container/live_process.h"
 #include "lib/container/process_session.h"
+#include "lib/container/root_view.h"
 #include "lib/oci/image_config.h"
 #include "lib/runtime/exec_planner.h"
 #include "lib/runtime/host_facts.h"
@@ -161,6 +162,10 @@ class ContainerManager {
   absl::Status WithRoot(
       const Loaded& container,
       absl::FunctionRef<absl::Status(const sys::RootDir&)> use);
+  // Of one that does not run.
+  absl::StatusOr<RootView> OpenView(const Loaded& container);
+  // Where its root file system comes from.
+  runtime::RootSource RootOf(const store::Snapshot& snapshot) const;
   ContainerInfo Describe(const Loaded& container,
                          const runtime::ProcessSnapshot& process, bool paused);
 

@@ -1,7 +1,7 @@
 // Logs, statistics, processes and files of a container.
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -23,8 +23,9 @@
 #include "lib/container/container_manager_internal.h"
 #include "lib/container/docker_json.h"
 #include "lib/container/log_reader.h"
-#include "lib/container/overlay_view.h"
+#include "lib/container/process_root.h"
 #include "lib/container/process_table.h"
+#include "lib/container/root_view.h"
 #include "lib/runtime/users.h"
 #include "lib/sys/file_util.h"
 
@@ -133,23 +134,51 @@ absl::Status ContainerManager::WithRoot(
   const std::string& id = container.row.id;
   CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
   if (process.state == ProcessState::kRunning) {
-    CK_ASSIGN_OR_RETURN(
-        const sys::RootDir root,
-        sys::RootDir::Open(absl::StrCat("/proc/", process.pid, "/root")));
-    return env_.store->RunAsOwner([&] { return use(root); });
+    const absl::StatusOr<sys::RootDir> root =
+        OpenProcessRoot(process.pid, process.pid_start_ticks, "");
+    if (!absl::IsNotFound(root.status())) {
+      CK_RETURN_IF_ERROR(root.status());
+      return env_.store->RunAsOwner([&] { return use(*root); });
+    }
+    // It has ended since.
   }
+  CK_ASSIGN_OR_RETURN(const RootView view, OpenView(container));
+  return env_.store->RunAsOwner([&] { return use(view.root()); });
+}
+
+absl::StatusOr<RootView> ContainerManager::OpenView(const Loaded& container) {
   CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
                       PrepareSnapshot(container));
-  return env_.store->RunAsOwner([&]() -> absl::Status {
-    // Only a mount namespace of the user namespace's own may mount; this runs
-    // in a child then.
-    if (!env_.facts->privileged() && unshare(CLONE_NEWNS) != 0) {
-      return SyscallError(errno, "container.root", "unshare");
-    }
-    CK_ASSIGN_OR_RETURN(const sys::RootDir root,
-                        OpenOverlayView(snapshot, env_.store->user_xattrs()));
-    return use(root);
-  });
+  CK_ASSIGN_OR_RETURN(const UniqueFd directory,
+                      OpenDirectory(container.row.id));
+  CK_ASSIGN_OR_RETURN(const std::string path,
+                      env_.store->snapshots().DirPath(container.row.id));
+  runtime::SpecInputs inputs;
+  inputs.auto_ids = MapsOf(container.record);
+  inputs.root_path = snapshot.work_path;
+  // The first start makes these.
+  const auto made = [&](const char* name) {
+    struct stat st;
+    return fstatat(directory.get(), name, &st, AT_SYMLINK_NOFOLLOW) == 0
+               ? absl::StrCat(path, "/", name)
+               : std::string();
+  };
+  inputs.hostname_path = made(kHostnameFile);
+  inputs.hosts_path = made(kHostsFile);
+  inputs.resolv_conf_path = made(kResolvConfFile);
+  CK_ASSIGN_OR_RETURN(
+      const oci::RuntimeSpec spec,
+      runtime::BuildViewSpec(container.config, *env_.facts, inputs));
+  runtime::PlanOptions options;
+  options.root = RootOf(snapshot);
+  CK_ASSIGN_OR_RETURN(const runtime::LaunchPlan plan,
+                      runtime::PlanView(spec, *env_.facts, options));
+  absl::StatusOr<RootView> view =
+      RootView::Open(*env_.launcher, plan, inputs.root_path);
+  if (!view.ok()) {
+    return Prefix(view.status(), "mount the container's root file system");
+  }
+  return view;
 }
 
 absl::StatusOr<std::optional<std::pair<uint32_t, uint32_t>>>
@@ -183,14 +212,6 @@ absl::Status ContainerManager::CopyIn(const std::string& id,
                                       bool no_overwrite_dir_non_dir,
                                       bool copy_uid_gid) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  if (container->config.readonly_root) {
-    return WithObject(MakeError(absl::StatusCode::kPermissionDenied,
-                                "the container's root file system is read-only",
-                                {.reason = Reason::kUnsupportedOption,
-                                 .operation = "container.copy_in",
-                                 .path = path}),
-                      "container", id);
-  }
   CopyInOptions options;
   options.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir;
   options.copy_uid_gid = copy_uid_gid;

@@ -279,6 +279,20 @@ ContainerManager::RecentAssembly(
   return found;
 }
 
+runtime::RootSource ContainerManager::RootOf(
+    const store::Snapshot& snapshot) const {
+  runtime::RootSource root = {.lowers = snapshot.lower_paths,
+                              .upper = snapshot.upper_path,
+                              .work = snapshot.work_path,
+                              .options = {},
+                              // Any directory will do: only the child sees the
+                              // root there, in its own mount namespace, and
+                              // nobody looks for something below this one.
+                              .mount_point = snapshot.work_path};
+  if (env_.store->user_xattrs()) root.options.push_back("userxattr");
+  return root;
+}
+
 absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
     const Loaded& container, Purpose purpose) {
   const std::string& id = container.row.id;
@@ -292,8 +306,6 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
   CK_ASSIGN_OR_RETURN(
       const store::Snapshot snapshot,
       env_.store->snapshots().Paths(id, container.image.diff_ids));
-  // Any directory will do: only the child sees the root there, in its own
-  // mount namespace, and nobody looks for something below this one.
   inputs.root_path = snapshot.work_path;
   inputs.hostname = HostnameOf(config, id);
   inputs.hostname_path = absl::StrCat(directory, "/", kHostnameFile);
@@ -321,12 +333,7 @@ absl::StatusOr<ContainerManager::Assembly> ContainerManager::Assemble(
       runtime::BuildSpec(config, container.image.config, *env_.facts, inputs));
 
   runtime::PlanOptions options;
-  options.root = {.lowers = snapshot.lower_paths,
-                  .upper = snapshot.upper_path,
-                  .work = snapshot.work_path,
-                  .options = {},
-                  .mount_point = inputs.root_path};
-  if (env_.store->user_xattrs()) options.root.options.push_back("userxattr");
+  options.root = RootOf(snapshot);
   // What goes with the container need not reach the disk when it ends; it can
   // be mounted once only, so this holds for a first start.
   if (config.auto_remove && config.restart.policy == RestartConfig::Policy::kNo)

@@ -2,6 +2,7 @@
 // planner_cgroup.cc, planner_mounts.cc, planner_process.cc.
 #include "lib/runtime/planner.h"
 
+#include <linux/mount.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -127,6 +128,16 @@ void PlanJoins(Planning& p) {
   }
 }
 
+absl::Status PlanIds(Planning& p) {
+  CK_ASSIGN_OR_RETURN(const PlannedIdMap map,
+                      PlanIdMap(p.spec.linux_config.uid_mappings,
+                                p.spec.linux_config.gid_mappings, p.facts));
+  p.plan().Add(Op::kIdMap, {map.uid_map, map.gid_map, uint64_t{map.mode}});
+  // Without ids the child can do nothing.
+  PlanSync(p);
+  return absl::OkStatus();
+}
+
 // The clone, and what the monitor does for the child right after it.
 absl::Status PlanClone(Planning& p) {
   // These two are entered by the child itself, later.
@@ -146,15 +157,7 @@ absl::Status PlanClone(Planning& p) {
                  {"oom_score_adj", absl::StrCat(*score),
                   FlagIf(p.options.clamp && lower, kWriteOptional)});
   }
-  if (p.Fresh(NamespaceType::kUser)) {
-    CK_ASSIGN_OR_RETURN(const PlannedIdMap map,
-                        PlanIdMap(p.spec.linux_config.uid_mappings,
-                                  p.spec.linux_config.gid_mappings, p.facts));
-    p.plan().Add(Op::kIdMap, {map.uid_map, map.gid_map, uint64_t{map.mode}});
-    // Without ids the child can do nothing.
-    PlanSync(p);
-  }
-  return absl::OkStatus();
+  return p.Fresh(NamespaceType::kUser) ? PlanIds(p) : absl::OkStatus();
 }
 
 void PlanTime(Planning& p) {
@@ -288,8 +291,38 @@ absl::Status PlanAll(Planning& p) {
   return PlanContainerProcess(p);
 }
 
+// The user namespace that lets an ordinary user mount; root looks at the files
+// from outside the container's.
+absl::Status PlanViewSteps(Planning& p) {
+  ReadNamespaces(p);
+  const bool user = !p.facts.privileged() && p.Fresh(NamespaceType::kUser);
+  p.plan().Add(Op::kClone,
+               {uint64_t{CLONE_NEWNS} | FlagIf(user, CLONE_NEWUSER), ""});
+  if (user) {
+    CK_RETURN_IF_ERROR(PlanIds(p));
+  }
+  CK_RETURN_IF_ERROR(PlanRootFs(p));
+  CK_RETURN_IF_ERROR(PlanMounts(p));
+  p.plan().Add(Op::kSetMountAttr,
+               {"/", uint64_t{MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID},
+                uint64_t{0}, uint64_t{0}, uint64_t{kMountRecursiveAttr}});
+  if (p.spec.root.readonly) p.plan().Add(Op::kReadonlyRoot);
+  p.plan().Add(Op::kExec, {std::vector<std::string>{"/proc/self/exe"},
+                           std::vector<std::string>{}});
+  return absl::OkStatus();
+}
+
 }  // namespace
 }  // namespace planner
+
+absl::StatusOr<LaunchPlan> PlanView(const oci::RuntimeSpec& spec,
+                                    const HostFacts& facts,
+                                    const PlanOptions& options) {
+  PlannedLaunch out;
+  planner::Planning planning{spec, facts, options, out};
+  CK_RETURN_IF_ERROR(planner::PlanViewSteps(planning));
+  return std::move(out.plan);
+}
 
 absl::StatusOr<PlannedLaunch> PlanLaunch(const oci::RuntimeSpec& spec,
                                          const HostFacts& facts,

@@ -96,6 +96,16 @@ absl::StatusOr<PlannedLaunch> PlanLaunch(const oci::RuntimeSpec& spec,
                                          const HostFacts& facts,
                                          const PlanOptions& options);
 
+// Makes the plan that shows the files of a container that does not run: its
+// root at options.root.mount_point of a new mount namespace, and spec.mounts
+// in it, all without devices and set-user-id programs. The process then waits
+// until its descriptor 3, a socket, is closed.
+//
+// Errors: as PlanLaunch() for the root and the mounts.
+absl::StatusOr<LaunchPlan> PlanView(const oci::RuntimeSpec& spec,
+                                    const HostFacts& facts,
+                                    const PlanOptions& options);
+
 }  // namespace containerkit::runtime
 
 #endif  // CONTAINERKIT_LIB_RUNTIME_PLANNER_H_

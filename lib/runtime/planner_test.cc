@@ -164,6 +164,29 @@ TEST(PlannerTest, UserNamespaceOfAPrivilegedEngine) {
   EXPECT_EQ(GetReason(old), Reason::kKernelUnsupported);
 }
 
+// What a container that does not run is looked at through.
+TEST(PlannerTest, ViewsHaveTheRootAndTheBinds) {
+  ContainerConfig config;
+  config.readonly_root = true;
+  config.user = "nobody-knows";
+  config.binds.push_back({.source = "/data", .target = "/a/b"});
+  config.binds.push_back({.source = "/ro", .target = "/a", .readonly = true});
+  config.tmpfs.push_back({.target = "/tmp"});
+  config.user_namespace = {.kind = UserNamespaceChoice::Kind::kMapped,
+                           .uid_map = {{0, 100000, 65536}},
+                           .gid_map = {{0, 100000, 65536}}};
+  const auto view = [&](const HostFacts& host) {
+    const auto spec = BuildViewSpec(config, host, testing::Inputs());
+    EXPECT_TRUE(spec.ok()) << spec.status();
+    const auto plan = PlanView(*spec, host, testing::Options());
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    return *plan;
+  };
+  ExpectGolden("view", view(UnifiedHost()));
+  config.user_namespace = {};
+  ExpectGolden("view_rootless", view(RootlessHost()));
+}
+
 TEST(PlannerTest, HostNetworkReadonlyRootInitAndNoNewPrivileges) {
   ContainerConfig config;
   config.Allow(HostNetwork{});

@@ -365,6 +365,17 @@ absl::Status BuildAll(Building& b) {
   return absl::OkStatus();
 }
 
+absl::Status BuildView(Building& b) {
+  b.spec().root.path = b.inputs.root_path;
+  b.spec().root.readonly = b.config.readonly_root;
+  b.linux_config().namespaces.push_back({oci::NamespaceType::kMount, ""});
+  CK_RETURN_IF_ERROR(BuildUserNamespace(b));
+  CK_ASSIGN_OR_RETURN(b.spec().mounts, AskedMounts(b));
+  std::erase_if(b.spec().mounts,
+                [](const oci::Mount& mount) { return mount.type != "bind"; });
+  return absl::OkStatus();
+}
+
 // The process of an exec as another user than the container's.
 absl::Status ChangeUser(const ExecConfig& exec,
                         const std::optional<std::string>& passwd,
@@ -447,6 +458,15 @@ absl::StatusOr<BuiltSpec> BuildSpec(const ContainerConfig& config,
   builder::Building building{config, image, facts, inputs, out};
   CK_RETURN_IF_ERROR(builder::BuildAll(building));
   return out;
+}
+
+absl::StatusOr<oci::RuntimeSpec> BuildViewSpec(const ContainerConfig& config,
+                                               const HostFacts& facts,
+                                               const SpecInputs& inputs) {
+  BuiltSpec out;
+  builder::Building building{config, {}, facts, inputs, out};
+  CK_RETURN_IF_ERROR(builder::BuildView(building));
+  return std::move(out.spec);
 }
 
 absl::StatusOr<oci::Process> BuildExecProcess(

@@ -84,6 +84,15 @@ absl::StatusOr<BuiltSpec> BuildSpec(const ContainerConfig& config,
                                     const HostFacts& facts,
                                     const SpecInputs& inputs);
 
+// The part of the spec that says what the container's files are, for
+// PlanView(): user namespace, root and the bind mounts that were asked for or
+// that `inputs` has files for.
+//
+// Errors: as BuildSpec() for these.
+absl::StatusOr<oci::RuntimeSpec> BuildViewSpec(const ContainerConfig& config,
+                                               const HostFacts& facts,
+                                               const SpecInputs& inputs);
+
 // Looks up what `config` says by the paths of device nodes: fills
 // inputs->devices and inputs->block_devices. The one part of building a spec
 // that looks at the host.

@@ -39,7 +39,11 @@ absl::Status Invalid(Reason reason, absl::string_view message);
 // Control characters, which would end a line of a generated file early.
 bool HasControl(absl::string_view text);
 
+absl::Status BuildUserNamespace(Building& b);
 absl::Status BuildNamespaces(Building& b);
+// The mounts that somebody asked for and those of files that the engine made,
+// outer ones first.
+absl::StatusOr<std::vector<oci::Mount>> AskedMounts(const Building& b);
 absl::Status BuildMounts(Building& b);
 absl::Status BuildResources(Building& b);
 absl::Status BuildDevices(Building& b);

@@ -236,10 +236,7 @@ void AddGenerated(const Building& b, std::vector<oci::Mount>& mounts) {
 
 }  // namespace
 
-absl::Status BuildMounts(Building& b) {
-  AddProcAndSys(b);
-  AddCgroup(b);
-  AddIpc(b);
+absl::StatusOr<std::vector<oci::Mount>> AskedMounts(const Building& b) {
   std::vector<oci::Mount> asked;
   const auto add = [&](oci::Mount mount) -> absl::Status {
     if (Covers(asked, mount.destination)) {
@@ -264,6 +261,14 @@ absl::Status BuildMounts(Building& b) {
         return std::count(x.destination.begin(), x.destination.end(), '/') <
                std::count(y.destination.begin(), y.destination.end(), '/');
       });
+  return asked;
+}
+
+absl::Status BuildMounts(Building& b) {
+  AddProcAndSys(b);
+  AddCgroup(b);
+  AddIpc(b);
+  CK_ASSIGN_OR_RETURN(std::vector<oci::Mount> asked, AskedMounts(b));
   // Whoever asks for a mount on /dev/shm gets that one only.
   auto& mounts = b.spec().mounts;
   std::erase_if(mounts, [&](const oci::Mount& mount) {

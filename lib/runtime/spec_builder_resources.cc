@@ -29,50 +29,6 @@ std::vector<oci::IdMapping> Mappings(
   return out;
 }
 
-absl::Status BuildUserNamespace(Building& b) {
-  using UserKind = UserNamespaceChoice::Kind;
-  const UserNamespaceChoice& choice = b.config.user_namespace;
-  const bool privileged = b.facts.privileged();
-  if (!b.inputs.user_namespace_path.empty()) {
-    b.linux_config().namespaces.push_back(
-        {NamespaceType::kUser, b.inputs.user_namespace_path});
-    b.user_namespace = true;
-    return absl::OkStatus();
-  }
-  DefaultIdMaps maps;
-  switch (choice.kind) {
-    case UserKind::kHost:
-      if (!privileged) {
-        return Invalid(Reason::kUnsupportedOption,
-                       "without root privileges a user namespace is needed");
-      }
-      break;
-    case UserKind::kDefault:
-      if (!privileged) maps = RootlessIdMaps(b.facts);
-      break;
-    case UserKind::kAuto:
-      maps = privileged ? b.inputs.auto_ids : RootlessIdMaps(b.facts);
-      if (maps.uids.empty() || maps.gids.empty()) {
-        return Invalid(Reason::kIdMapInvalid,
-                       "/etc/subuid and /etc/subgid have no free ids for us");
-      }
-      break;
-    case UserKind::kMapped:
-      maps = {Mappings(choice.uid_map), Mappings(choice.gid_map)};
-      if (maps.uids.empty() || maps.gids.empty()) {
-        return Invalid(Reason::kIdMapInvalid, "the id map is empty");
-      }
-      break;
-  }
-  // In a user namespace we are not the host's root, whatever our uid is.
-  b.user_namespace = b.facts.in_user_namespace || !maps.uids.empty();
-  if (maps.uids.empty()) return absl::OkStatus();
-  b.linux_config().namespaces.push_back({NamespaceType::kUser, ""});
-  b.linux_config().uid_mappings = std::move(maps.uids);
-  b.linux_config().gid_mappings = std::move(maps.gids);
-  return absl::OkStatus();
-}
-
 // A namespace for all kinds but the host's.
 absl::Status AddNamespace(Building& b, NamespaceType type,
                           const NamespaceChoice& choice,
@@ -223,6 +179,50 @@ absl::Status BuildCpu(Building& b) {
 }
 
 }  // namespace
+
+absl::Status BuildUserNamespace(Building& b) {
+  using UserKind = UserNamespaceChoice::Kind;
+  const UserNamespaceChoice& choice = b.config.user_namespace;
+  const bool privileged = b.facts.privileged();
+  if (!b.inputs.user_namespace_path.empty()) {
+    b.linux_config().namespaces.push_back(
+        {NamespaceType::kUser, b.inputs.user_namespace_path});
+    b.user_namespace = true;
+    return absl::OkStatus();
+  }
+  DefaultIdMaps maps;
+  switch (choice.kind) {
+    case UserKind::kHost:
+      if (!privileged) {
+        return Invalid(Reason::kUnsupportedOption,
+                       "without root privileges a user namespace is needed");
+      }
+      break;
+    case UserKind::kDefault:
+      if (!privileged) maps = RootlessIdMaps(b.facts);
+      break;
+    case UserKind::kAuto:
+      maps = privileged ? b.inputs.auto_ids : RootlessIdMaps(b.facts);
+      if (maps.uids.empty() || maps.gids.empty()) {
+        return Invalid(Reason::kIdMapInvalid,
+                       "/etc/subuid and /etc/subgid have no free ids for us");
+      }
+      break;
+    case UserKind::kMapped:
+      maps = {Mappings(choice.uid_map), Mappings(choice.gid_map)};
+      if (maps.uids.empty() || maps.gids.empty()) {
+        return Invalid(Reason::kIdMapInvalid, "the id map is empty");
+      }
+      break;
+  }
+  // In a user namespace we are not the host's root, whatever our uid is.
+  b.user_namespace = b.facts.in_user_namespace || !maps.uids.empty();
+  if (maps.uids.empty()) return absl::OkStatus();
+  b.linux_config().namespaces.push_back({NamespaceType::kUser, ""});
+  b.linux_config().uid_mappings = std::move(maps.uids);
+  b.linux_config().gid_mappings = std::move(maps.gids);
+  return absl::OkStatus();
+}
 
 absl::Status BuildNamespaces(Building& b) {
   const ContainerConfig& config = b.config;

@@ -1,5 +1,7 @@
 // Bind mounts, tmpfs, copies in and out, and what a container leaves on disk.
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -139,6 +141,129 @@ TEST_F(FilesTest, CopiesIntoStoppedAndRunning) {
   const UniqueFd again(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
   EXPECT_THAT(container.CopyIn("/no/such", again.get()),
               StatusIs(StatusCode::kNotFound, Reason::kPathNotFound));
+}
+
+// A container with a writable bind on /d/in, a read-only one on /ro.
+class MountedFilesTest : public FilesTest {
+ protected:
+  void SetUp() override {
+    FilesTest::SetUp();
+    outer_ = MakeDirectory("outer");
+    readonly_ = MakeDirectory("readonly");
+    Put(outer_ + "/f", "bound");
+    Put(readonly_ + "/f", "protected");
+    ASSERT_EQ(system(absl::StrCat("cd ", scratch(),
+                                  " && echo given > file && tar -cf in.tar "
+                                  "file && mkdir d && mkdir d/in && "
+                                  "echo deep > d/in/deep && tar -cf d.tar d")
+                         .c_str()),
+              0);
+  }
+  ContainerConfig Config() {
+    ContainerConfig config = Shell("echo up; exec sleep 1000");
+    config.binds.push_back({.source = outer_, .target = "/d/in"});
+    config.binds.push_back(
+        {.source = readonly_, .target = "/ro", .readonly = true});
+    return config;
+  }
+  absl::Status CopyIn(Container& container, const std::string& to,
+                      const char* tar = "in.tar") {
+    const UniqueFd fd(
+        open(absl::StrCat(scratch(), "/", tar).c_str(), O_RDONLY | O_CLOEXEC));
+    return container.CopyIn(to, fd.get());
+  }
+  std::string TextOf(Container& container, const std::string& path) {
+    const std::string tar = TarOf(container, path);
+    const std::string out = absl::StrCat(scratch(), "/text");
+    EXPECT_EQ(system(absl::StrCat("tar -xOf ", tar, " > ", out).c_str()), 0);
+    return Get(out);
+  }
+  // What holds whether it runs or not.
+  void ExpectMounts(Container& container) {
+    EXPECT_EQ(TextOf(container, "/d/in/f"), "bound");
+    EXPECT_EQ(TextOf(container, "/ro/f"), "protected");
+    CK_EXPECT_OK(CopyIn(container, "/d/in"));
+    EXPECT_EQ(Get(outer_ + "/file"), "given\n");
+    EXPECT_EQ(unlink((outer_ + "/file").c_str()), 0);
+    EXPECT_THAT(
+        CopyIn(container, "/ro"),
+        StatusIs(StatusCode::kPermissionDenied, Reason::kUnsupportedOption));
+    EXPECT_NE(access((readonly_ + "/file").c_str(), F_OK), 0);
+  }
+
+  std::string outer_;
+  std::string readonly_;
+};
+
+TEST_F(MountedFilesTest, CopiesReachBindMountsOfStoppedAndRunning) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(Config()));
+  ExpectMounts(container);  // never started
+  // Into the root file system, and through a mount below it.
+  CK_EXPECT_OK(CopyIn(container, "/", "d.tar"));
+  EXPECT_EQ(Get(outer_ + "/in/deep"), "");
+  EXPECT_EQ(Get(outer_ + "/deep"), "deep\n");
+  CK_EXPECT_OK(CopyIn(container, "/tmp"));
+  CK_ASSERT_OK(container.Start());
+  ExpectMounts(container);
+  EXPECT_EQ(TextOf(container, "/tmp/file"), "given\n");
+  EXPECT_TRUE(absl::StrContains(TextOf(container, "/etc/hosts"), "localhost"));
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  CK_ASSERT_OK(container.Wait());
+  ExpectMounts(container);
+  EXPECT_TRUE(absl::StrContains(TextOf(container, "/etc/hosts"), "localhost"));
+}
+
+TEST_F(MountedFilesTest, ReadonlyContainersTakeFilesWhereAMountDoes) {
+  ContainerConfig config = Config();
+  config.readonly_root = true;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  const auto expect = [&] {
+    ExpectMounts(container);
+    for (const char* path : {"/", "/tmp", "/d"}) {
+      const absl::Status status = CopyIn(container, path);
+      EXPECT_THAT(status, StatusIs(StatusCode::kPermissionDenied,
+                                   Reason::kUnsupportedOption))
+          << path;
+    }
+    EXPECT_FALSE(container.StatPath("/tmp/file").ok());
+  };
+  expect();
+  CK_ASSERT_OK(container.Start());
+  expect();
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  CK_ASSERT_OK(container.Wait());
+  expect();
+}
+
+TEST_F(MountedFilesTest, ASourceThatIsGoneIsNamed) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(Config()));
+  ASSERT_EQ(rename(readonly_.c_str(), (readonly_ + ".away").c_str()), 0);
+  const absl::Status status = container.StatPath("/bin").status();
+  EXPECT_THAT(status,
+              StatusIs(StatusCode::kNotFound, Reason::kMountSourceMissing));
+  EXPECT_TRUE(absl::StrContains(status.message(), readonly_)) << status;
+}
+
+TEST_F(MountedFilesTest, HostileTargetsOfStoppedContainersStayInside) {
+  // R07, C01: the container made a link to the host of what will be mounted
+  // upon and of what is copied to.
+  const std::string canary = MakeDirectory("canary");
+  ContainerConfig config = Config();
+  config.cmd = {
+      {"sh", "-c",
+       absl::StrCat("ln -s ", canary, " /link; ln -s /../../..", canary,
+                    " /up; umount /d/in; rm -rf /d; ln -s ", canary, " /d")}};
+  config.Allow(Privileged{});
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  CK_ASSERT_OK(container.Wait());
+  EXPECT_EQ(TextOf(container, "/d/in/f"), "bound");
+  CK_EXPECT_OK(CopyIn(container, "/d/in"));
+  EXPECT_EQ(Get(outer_ + "/file"), "given\n");
+  for (const char* path : {"/link", "/up", "/d"}) {
+    CopyIn(container, path).IgnoreError();
+  }
+  EXPECT_EQ(rmdir(canary.c_str()), 0) << "not empty";
 }
 
 TEST_F(FilesTest, CopiedFilesBelongToTheUserIfAsked) {

@@ -202,6 +202,7 @@ TEST_F(UserNamespaceTest, CopiesHaveTheContainersOwners) {
       absl::EndsWith(Drain(*session).out, "/in/go 7:8\n/in/root 0:0\n"));
   EXPECT_EQ(TarOf(container, "/made"), "0/0 made/\n3/4 made/f\n");
   EXPECT_EQ(TarOf(container, "/in"), "0/0 in/\n0/0 in/root\n7/8 in/go\n");
+  EXPECT_EQ(TarOf(container, "/etc/passwd"), "0/0 passwd\n");
 }
 
 TEST_F(UserNamespaceTest, ImagesOfNoLayerWork) {
