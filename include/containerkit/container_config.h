@@ -27,7 +27,9 @@ struct NamespaceChoice {
     kPrivate,    // a new one
     kShareable,  // ipc: a new one that others may join
     kHost,       // the host's
-    kContainer,  // that of the container `container`
+    kContainer,  // that of the container `container`; ipc: with its /dev/shm,
+                 // and refused (FAILED_PRECONDITION / kNamespaceFailed) unless
+                 // that one is kShareable, kHost or itself kContainer
     kNone,       // network: only loopback; ipc: private and no /dev/shm
   };
   Kind kind = Kind::kDefault;

@@ -197,6 +197,9 @@ class ContainerManager {
       const std::shared_ptr<const Loaded>& container);
   absl::Status AddJoinedNamespaces(const Loaded& container, Purpose purpose,
                                    Assembly& assembly);
+  // Errors: FAILED_PRECONDITION / kNamespaceFailed for one that keeps its ipc
+  // namespace to itself.
+  absl::Status CheckSharesIpc(const std::string& id);
   // "/proc/PID/fd/N" of the namespace `name` of a running container.
   absl::StatusOr<std::string> OpenNamespace(const std::string& id,
                                             const char* name,

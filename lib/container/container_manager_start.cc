@@ -179,6 +179,26 @@ absl::StatusOr<std::string> ContainerManager::OpenNamespace(
   return path;
 }
 
+// As dockerd, whose default is "private": only who said so shares it, and who
+// uses another's shares that.
+absl::Status ContainerManager::CheckSharesIpc(const std::string& id) {
+  using Kind = NamespaceChoice::Kind;
+  CK_ASSIGN_OR_RETURN(const auto donor, Load(id));
+  const Kind kind = donor->config.ipc.kind;
+  if (kind == Kind::kShareable || kind == Kind::kHost ||
+      kind == Kind::kContainer) {
+    return absl::OkStatus();
+  }
+  return WithObject(
+      MakeError(absl::StatusCode::kFailedPrecondition,
+                absl::StrCat("container ", id.substr(0, kShortId),
+                             " has a non-shareable IPC namespace"),
+                {.reason = Reason::kNamespaceFailed,
+                 .operation = "container.ipc",
+                 .hint = "run it with the ipc mode \"shareable\""}),
+      "container", id);
+}
+
 absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
                                                    Purpose purpose,
                                                    Assembly& assembly) {
@@ -199,7 +219,11 @@ absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
   CK_RETURN_IF_ERROR(
       join(config.network, "net", inputs.network_namespace_path));
   CK_RETURN_IF_ERROR(join(config.pid, "pid", inputs.pid_namespace_path));
+  if (config.ipc.kind == NamespaceChoice::Kind::kContainer) {
+    CK_RETURN_IF_ERROR(CheckSharesIpc(config.ipc.container));
+  }
   CK_RETURN_IF_ERROR(join(config.ipc, "ipc", inputs.ipc_namespace_path));
+  CK_RETURN_IF_ERROR(join(config.ipc, "mnt", inputs.shm_namespace_path));
   CK_RETURN_IF_ERROR(join(config.uts, "uts", inputs.uts_namespace_path));
   return join(config.cgroup, "cgroup", inputs.cgroup_namespace_path);
 }

@@ -124,6 +124,9 @@ struct Mount {
   std::vector<std::string> options;
   std::vector<IdMapping> uid_mappings;
   std::vector<IdMapping> gid_mappings;
+  // Not in documents: `source` is a tmpfs there, the path of another
+  // container's mount namespace.
+  std::string source_namespace;
 
   friend bool operator==(const Mount&, const Mount&) = default;
 };

@@ -39,8 +39,7 @@ absl::StatusCode CodeOf(int error) {
 }
 
 bool IsFileSystemStep(Op op) {
-  return op >= Op::kPropagation && op <= Op::kRootOverlayMapped &&
-         op != Op::kChildHook;
+  return op >= Op::kPropagation && op <= Op::kBindFrom && op != Op::kChildHook;
 }
 
 Meaning MeaningOfCommand(int error) {

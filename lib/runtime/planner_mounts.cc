@@ -287,6 +287,11 @@ absl::Status PlanMount(Planning& p, const oci::Mount& mount) {
   if (mount.destination.empty()) {
     return Invalid(Reason::kSpecInvalid, "mount without a destination");
   }
+  if (!mount.source_namespace.empty()) {
+    p.plan().Add(Op::kBindFrom, {mount.source_namespace, mount.source,
+                                 Target(mount.destination)});
+    return absl::OkStatus();
+  }
   const MountOptions options = ParseMountOptions(mount.options);
   if (options.remount) {
     PlanRemount(p, mount, options);

@@ -41,9 +41,8 @@ struct SpecInputs {
   // The ids that UserNamespaceChoice::kAuto gives a container of root's; empty:
   // there are none.
   DefaultIdMaps auto_ids;
-  // ipc kShareable and kContainer: the host directory that is /dev/shm.
-  // Empty: a tmpfs of the container's own.
-  std::string shm_path;
+  // ipc kContainer: the mount namespace whose /dev/shm becomes ours.
+  std::string shm_namespace_path;
   // What $HOSTNAME says if the config names none, and with a uts namespace of
   // its own the system's name; empty: the first twelve digits of the id.
   std::string hostname;

@@ -103,9 +103,10 @@ void AddIpc(Building& b) {
         Make("bind", "/dev/shm", "/dev/shm", {"rbind", "rprivate"}));
     return;
   }
-  if (!b.inputs.shm_path.empty()) {
-    mounts.push_back(
-        Make("bind", b.inputs.shm_path, "/dev/shm", {"rbind", "rprivate"}));
+  if (b.config.ipc.kind == Kind::kContainer) {
+    oci::Mount mount = Make("bind", "/dev/shm", "/dev/shm", {});
+    mount.source_namespace = b.inputs.shm_namespace_path;
+    mounts.push_back(std::move(mount));
     return;
   }
   const uint64_t size = b.config.shm_size_bytes.value_or(kDefaultShmSizeBytes);

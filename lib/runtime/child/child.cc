@@ -3,6 +3,7 @@
 #include <linux/prctl.h>
 
 #include "lib/base/mutation.h"
+#include "lib/runtime/child/bind_from.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"
 #include "lib/runtime/child/init.h"
@@ -99,6 +100,8 @@ long ExecuteRootStep(Child& child, const StepView& step) {
     case Op::kBind:
     case Op::kBindMapped:
       return StepBind(child, step);
+    case Op::kBindFrom:
+      return StepBindFrom(child, step);
     case Op::kSetMountAttr:
       return StepSetMountAttr(child, fields);
     case Op::kMkdir:

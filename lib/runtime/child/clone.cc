@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "lib/base/mutation.h"
+#include "lib/runtime/child/bind_from.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/sys.h"
@@ -87,6 +88,8 @@ long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
       if (fd < 0) Fail(fd, "open", path);
     } else if (step.op == Op::kAwaitStart) {
       fd = OpenFifoDirectory(proc, fields);
+    } else if (step.op == Op::kBindFrom) {
+      fd = PrepareBindFrom(step, proc.donor, *proc.shared);
     } else if (IsMountSource(step.op) &&
                (open_sources || IsClonedByMonitor(step))) {
       fd = PrepareMount(step, *proc.shared);

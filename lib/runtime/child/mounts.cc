@@ -127,38 +127,6 @@ long SetAttrFor(int fd, uint64_t set, uint64_t clear, uint64_t flags) {
   return result;
 }
 
-// Puts a detached mount at a target inside the root.
-long Place(Child& child, int mount, Str target, uint64_t propagation,
-           uint64_t flags, bool file, bool procfs) {
-  const long to = (flags & kMountNoCreate)
-                      ? OpenInRoot(child.root, target.c_str(), O_PATH)
-                      : OpenOrMake(child.root, target.c_str(), file);
-  if (to < 0) return Fail(to, "openat2", target);
-  long result = CheckProc(target.c_str(), int(to), procfs);
-  if (result == 0 && (flags & kMountCopyUp)) {
-    const long from = OpenAt(int(to), ".", O_RDONLY | O_DIRECTORY);
-    result = from < 0 ? from : CopyTree(int(from), mount);
-    Close(int(from));
-    if (result < 0) Fail(result, "tmpcopyup", target);
-  }
-  if (result == 0) {
-    result = Attach(mount, int(to));
-    if (result < 0) Fail(result, "move_mount", target);
-  }
-  Close(int(to));
-  const char* below;
-  int* view = KernelView(child, target.c_str(), &below);
-  if (result == 0 && view != nullptr && *below == '\0') {
-    Close(*view);
-    *view = int(Sys(SYS_fcntl, mount, F_DUPFD_CLOEXEC, 3));
-  }
-  if (result == 0 && propagation != 0) {
-    result = SetAttr(mount, 0, 0, propagation, false);
-    if (result < 0) Fail(result, "mount_setattr", target);
-  }
-  return result;
-}
-
 }  // namespace
 
 long FsConfig(int fs, unsigned command, const char* key, const char* value) {
@@ -194,6 +162,37 @@ long SetAttr(int fd, uint64_t set, uint64_t clear, uint64_t propagation,
 long Attach(int mount, int target) {
   return Sys(SYS_move_mount, mount, "", target, "",
              MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+long Place(Child& child, int mount, Str target, uint64_t propagation,
+           uint64_t flags, bool file, bool procfs) {
+  const long to = (flags & kMountNoCreate)
+                      ? OpenInRoot(child.root, target.c_str(), O_PATH)
+                      : OpenOrMake(child.root, target.c_str(), file);
+  if (to < 0) return Fail(to, "openat2", target);
+  long result = CheckProc(target.c_str(), int(to), procfs);
+  if (result == 0 && (flags & kMountCopyUp)) {
+    const long from = OpenAt(int(to), ".", O_RDONLY | O_DIRECTORY);
+    result = from < 0 ? from : CopyTree(int(from), mount);
+    Close(int(from));
+    if (result < 0) Fail(result, "tmpcopyup", target);
+  }
+  if (result == 0) {
+    result = Attach(mount, int(to));
+    if (result < 0) Fail(result, "move_mount", target);
+  }
+  Close(int(to));
+  const char* below;
+  int* view = KernelView(child, target.c_str(), &below);
+  if (result == 0 && view != nullptr && *below == '\0') {
+    Close(*view);
+    *view = int(Sys(SYS_fcntl, mount, F_DUPFD_CLOEXEC, 3));
+  }
+  if (result == 0 && propagation != 0) {
+    result = SetAttr(mount, 0, 0, propagation, false);
+    if (result < 0) Fail(result, "mount_setattr", target);
+  }
+  return result;
 }
 
 long MakeMount(const char* fstype, const char* source, List options,

@@ -44,6 +44,10 @@ long MakeMount(const char* fstype, const char* source, List options,
 // the host's node a container could change its mode for everybody.
 void ReopenNull(Child& child);
 
+// Puts a detached mount at a target inside the root.
+long Place(Child& child, int mount, Str target, uint64_t propagation,
+           uint64_t flags, bool file, bool procfs);
+
 // move_mount of a detached mount onto a directory's or file's descriptor.
 long Attach(int mount, int target);
 

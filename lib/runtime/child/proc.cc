@@ -336,6 +336,7 @@ void Release(Proc& proc) {
     Close(proc.namespaces[i]);
   }
   proc.namespace_count = 0;
+  CloseAndForget(proc.donor);
   CloseAndForget(proc.console);
   FreePages(proc.plan_bytes, proc.plan_size);
   proc.plan_bytes = nullptr;

@@ -33,6 +33,7 @@ struct Proc {
   // the path meant may be gone when the container is started again.
   int namespaces[kMostJoins] = {};
   uint32_t namespace_count = 0;
+  int donor = -1;            // the mount namespace of BindFrom, once opened
   bool pipes = true;         // somebody will read stdout and stderr
   int container_pidfd = -1;  // for JoinNamespace(type 0, no fd); borrowed
   // A launch ends when the first one (LaunchSpec::scope_fd) is readable or
