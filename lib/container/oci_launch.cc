@@ -168,6 +168,7 @@ absl::StatusOr<OciLaunched> LaunchOciContainer(OciBundle& bundle,
   ClampScheduler(facts.cgroups, bundle.spec.linux_config.resources,
                  *bundle.spec.process, warnings);
   runtime::PlanOptions plan_options;
+  plan_options.oom_score_optional = false;  // the specification's word
   plan_options.bundle = bundle.path;
   plan_options.cgroup.default_path = DefaultCgroup(facts, record.id);
   plan_options.cgroup.optional = !facts.privileged();

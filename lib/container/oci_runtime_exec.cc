@@ -77,6 +77,7 @@ absl::StatusOr<int> OciRuntimeImpl::Exec(const std::string& id,
   const OciStateDocument document =
       HookStateDocument(container.record, OciStatusName(container.status));
   runtime::ExecPlanOptions plan_options;
+  plan_options.oom_score_optional = false;
   plan_options.preserve_fds = static_cast<uint32_t>(preserved.fds.size());
   plan_options.die_with_monitor = false;
   plan_options.state_head = document.head;

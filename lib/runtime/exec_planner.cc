@@ -45,17 +45,8 @@ absl::Status PlanStart(const oci::Process& process, const HostFacts& facts,
                  {uint64_t{0}, "", target.pidfd_index, target.namespaces});
   }
   PlanMembership(facts, target, out.plan);
-  if (process.oom_score_adj.has_value()) {
-    const int32_t score = *process.oom_score_adj;
-    if (score < -1000 || score > 1000) {
-      return planner::Invalid(Reason::kSpecInvalid,
-                              absl::StrCat("process.oomScoreAdj ", score));
-    }
-    const bool lower = score < facts.oom_score_adj;
-    out.plan.Add(Op::kWriteChildProc,
-                 {"oom_score_adj", absl::StrCat(score),
-                  planner::FlagIf(options.clamp && lower, kWriteOptional)});
-  }
+  CK_RETURN_IF_ERROR(planner::PlanOomScore(
+      process, facts, options.oom_score_optional, out.plan));
   out.plan.Add(Op::kSync);
   out.plan.Add(Op::kSession);
   if (!process.terminal) return absl::OkStatus();

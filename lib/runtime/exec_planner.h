@@ -37,6 +37,7 @@ struct ExecTarget {
 
 struct ExecPlanOptions {
   bool clamp = true;
+  bool oom_score_optional = true;  // as in PlanOptions
   uint32_t preserve_fds = 0;
   bool die_with_monitor = true;
   bool create_cwd = false;

@@ -68,6 +68,11 @@ absl::Status CheckNames(const Planning& p) {
 }
 
 absl::Status CheckNamespaces(const Planning& p) {
+  for (const oci::Namespace& ns : p.spec.linux_config.namespaces) {
+    if (ns.type != NamespaceType::kMount || ns.path.empty()) continue;
+    return Unimplemented(Reason::kUnsupportedOption, "planner.plan",
+                         absl::StrCat("joining the mount namespace ", ns.path));
+  }
   if (!p.Fresh(NamespaceType::kMount)) {
     return Unimplemented(Reason::kUnsupportedOption, "planner.plan",
                          "linux.namespaces without a new mount namespace");
@@ -145,18 +150,8 @@ absl::Status PlanClone(Planning& p) {
                          oci::NamespaceCloneFlag(NamespaceType::kTime);
   p.plan().Add(Op::kClone, {p.fresh & ~later, CloneCgroupPath(p)});
   PlanCgroupAttach(p);
-  const std::optional<int32_t> score = p.spec.process->oom_score_adj;
-  if (score.has_value()) {
-    if (*score < -1000 || *score > 1000) {
-      return Invalid(Reason::kSpecInvalid,
-                     absl::StrCat("process.oomScoreAdj ", *score));
-    }
-    // Lowering it is a privilege.
-    const bool lower = *score < p.facts.oom_score_adj;
-    p.plan().Add(Op::kWriteChildProc,
-                 {"oom_score_adj", absl::StrCat(*score),
-                  FlagIf(p.options.clamp && lower, kWriteOptional)});
-  }
+  CK_RETURN_IF_ERROR(PlanOomScore(*p.spec.process, p.facts,
+                                  p.options.oom_score_optional, p.plan()));
   return p.Fresh(NamespaceType::kUser) ? PlanIds(p) : absl::OkStatus();
 }
 

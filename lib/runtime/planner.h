@@ -62,6 +62,9 @@ struct PlanOptions {
   // Capabilities that we do not have ourselves are left out, hard limits
   // above ours are lowered to ours; otherwise the start fails.
   bool clamp = true;
+  // An oom score below ours that we may not set is left out; otherwise the
+  // start fails.
+  bool oom_score_optional = true;
   // A fresh session keyring named after the container; empty: keep ours.
   std::string keyring_name;
   // Do not outlive the monitor.

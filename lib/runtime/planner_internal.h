@@ -94,6 +94,10 @@ absl::Status PlanProcess(const ProcessInputs& in,
                          const oci::Personality* personality, LaunchPlan& plan,
                          std::vector<std::string>& warnings);
 
+// `optional`: a score below ours that we may not set is left out.
+absl::Status PlanOomScore(const oci::Process& process, const HostFacts& facts,
+                          bool optional, LaunchPlan& plan);
+
 // Compiles the filter of a spec; nullptr when there is none to load.
 // `bounding` are the capabilities that the built-in profile goes by.
 absl::StatusOr<std::shared_ptr<const SeccompProgram>> ResolveSeccomp(

@@ -338,6 +338,21 @@ absl::StatusOr<std::shared_ptr<const SeccompProgram>> ResolveSeccomp(
   return std::make_shared<const SeccompProgram>(std::move(program));
 }
 
+absl::Status PlanOomScore(const oci::Process& process, const HostFacts& facts,
+                          bool optional, LaunchPlan& plan) {
+  if (!process.oom_score_adj.has_value()) return absl::OkStatus();
+  const int32_t score = *process.oom_score_adj;
+  if (score < -1000 || score > 1000) {
+    return Invalid(Reason::kSpecInvalid,
+                   absl::StrCat("process.oomScoreAdj ", score));
+  }
+  // Lowering it is a privilege.
+  const bool lower = score < facts.oom_score_adj;
+  plan.Add(Op::kWriteChildProc, {"oom_score_adj", absl::StrCat(score),
+                                 FlagIf(optional && lower, kWriteOptional)});
+  return absl::OkStatus();
+}
+
 absl::Status PlanProcess(const ProcessInputs& in,
                          const oci::Personality* personality, LaunchPlan& plan,
                          std::vector<std::string>& warnings) {

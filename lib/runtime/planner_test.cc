@@ -363,6 +363,34 @@ Reason Refusal(const oci::RuntimeSpec& spec,
   return GetReason(planned.status());
 }
 
+TEST(PlannerTest, OnlyAnEngineLeavesOutAnOomScoreThatMayNotBeSet) {
+  ContainerConfig config;
+  config.oom_score_adj = -500;
+  const BuiltSpec built = MustBuild(config, UnifiedHost());
+  const auto line = [&](const PlanOptions& options) {
+    const std::string plan =
+        MustPlan(built, UnifiedHost(), options).plan.Describe();
+    const size_t at = plan.find("file=oom_score_adj");
+    return plan.substr(at, plan.find('\n', at) - at);
+  };
+  PlanOptions options = testing::Options();
+  EXPECT_EQ(line(options), "file=oom_score_adj value=-500 flags=1");
+  options.oom_score_optional = false;
+  EXPECT_EQ(line(options), "file=oom_score_adj value=-500 flags=0");
+}
+
+TEST(PlannerTest, AMountNamespaceIsNotJoined) {
+  BuiltSpec built = MustBuild({}, UnifiedHost());
+  for (oci::Namespace& ns : built.spec.linux_config.namespaces) {
+    if (ns.type == oci::NamespaceType::kMount) ns.path = "/some/ns";
+  }
+  const absl::Status status =
+      PlanLaunch(built.spec, UnifiedHost(), testing::Options()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(GetReason(status), Reason::kUnsupportedOption);
+  EXPECT_TRUE(absl::StrContains(status.message(), "/some/ns"));
+}
+
 TEST(PlannerTest, BadSpecsAreRefused) {
   const oci::RuntimeSpec good = MustBuild({}, HybridHost()).spec;
   oci::RuntimeSpec spec = good;

@@ -106,6 +106,7 @@ TEST_F(IpcTest, RestartsOfTheMonitorKeepTheMemory) {
   ContainerConfig config = Joining(
       donor, "echo run >> /dev/shm/runs; [ $(wc -l < /dev/shm/runs) = 3 ]");
   config.restart.policy = RestartConfig::Policy::kOnFailure;
+  config.restart.max_retries = 5;
   CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
   CK_ASSERT_OK(container.Start());
   CK_ASSERT_OK_AND_ASSIGN(const ExitStatus exit, container.Wait());

@@ -143,10 +143,14 @@ void OciTest::TearDown() {
   }
 }
 
-Result OciTest::Oci(const Strings& arguments, const RunOptions& options) {
+Strings OciTest::Arguments(const Strings& arguments) const {
   Strings argv = {program_, "--root", absl::StrCat(base_, "/state")};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return RunProgram(argv, options);
+  return argv;
+}
+
+Result OciTest::Oci(const Strings& arguments, const RunOptions& options) {
+  return RunProgram(Arguments(arguments), options);
 }
 
 std::string OciTest::MustOci(const Strings& arguments,

@@ -43,6 +43,8 @@ class OciTest : public ::testing::Test {
 
   // Runs ck-oci with this test's state root.
   Result Oci(const Strings& arguments, const RunOptions& options = {});
+  // What Oci() runs.
+  Strings Arguments(const Strings& arguments) const;
   // As Oci(); anything but exit status 0 fails the test.
   std::string MustOci(const Strings& arguments, const RunOptions& options = {});
 

@@ -125,7 +125,17 @@ TEST_F(SpecTest, APathThatIsNoSuchNamespaceIsRefused) {
       {{"type", "network"}, {"path", "/proc/self/ns/uts"}}};
   const Result other = RunConfig(config);
   EXPECT_EQ(other.code, 1);
-  EXPECT_THAT(other.err, HasSubstr("JoinNamespace: setns: Invalid argument"));
+  EXPECT_THAT(other.err, HasSubstr("JoinNamespace /proc/self/ns/uts: setns: "
+                                   "Invalid argument"));
+  // The same through the process that enters pid and user namespaces.
+  config["linux"]["namespaces"].push_back(
+      {{"type", "pid"}, {"path", "/proc/self/ns/ipc"}});
+  config["linux"]["namespaces"].erase(1);
+  const Result pid = RunConfig(config);
+  EXPECT_EQ(pid.code, 1);
+  EXPECT_THAT(pid.err, HasSubstr("JoinNamespace /proc/self/ns/ipc: setns: "
+                                 "Invalid argument"));
+  config["linux"]["namespaces"][1] = {{"type", "network"}};
   config["linux"]["namespaces"][1]["path"] = Scratch("none");
   const Result missing = RunConfig(config);
   EXPECT_EQ(missing.code, 1);
@@ -336,6 +346,46 @@ TEST_F(SpecTest, TheOomScoreIsAdjusted) {
   const Result refused = RunConfig(config);
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.err, HasSubstr("process.oomScoreAdj 1001"));
+}
+
+TEST_F(SpecTest, AnOomScoreThatMayNotBeSetIsAnError) {
+  Json config = Config("cat /proc/self/oom_score_adj");
+  config["process"]["oomScoreAdj"] = -500;
+  WriteConfig(config);
+  const auto run = [&](const Strings& arguments) {
+    Strings argv = {"setpriv", "--bounding-set", "-sys_resource"};
+    const Strings oci = Arguments(arguments);
+    argv.insert(argv.end(), oci.begin(), oci.end());
+    return RunProgram(argv);
+  };
+  const Result refused = run({"run", "-b", bundle(), "a"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err, HasSubstr("oom_score_adj"));
+  EXPECT_THAT(refused.err, HasSubstr("Permission denied"));
+  EXPECT_EQ(MustOci({"list", "-q"}), "");
+  // So is that of an exec.
+  RunSleeper("b");
+  Json process = Config("true")["process"];
+  process["oomScoreAdj"] = -500;
+  WriteText(Scratch("process.json"), process.dump());
+  const Result exec = run({"exec", "--process", Scratch("process.json"), "b"});
+  EXPECT_NE(exec.code, 0);
+  EXPECT_THAT(exec.err, HasSubstr("oom_score_adj"));
+  process["oomScoreAdj"] = 500;
+  WriteText(Scratch("process.json"), process.dump());
+  EXPECT_EQ(run({"exec", "--process", Scratch("process.json"), "b"}).code, 0);
+}
+
+TEST_F(SpecTest, AMountNamespaceOfAnotherIsRefused) {
+  Json config = Config("true");
+  config["linux"]["namespaces"] = {
+      {{"type", "mount"}, {"path", "/proc/self/ns/mnt"}}};
+  const Result result = RunConfig(config);
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err,
+              HasSubstr("joining the mount namespace /proc/self/ns/mnt"));
+  EXPECT_EQ(MustOci({"list", "-q"}), "");
 }
 
 TEST_F(SpecTest, TheRootHasItsPropagation) {

@@ -131,7 +131,7 @@ long Join(Joins& joins) {
       if (item.joined || user != (pass == 1)) continue;
       const long result = Sys(SYS_setns, item.fd, item.types);
       if (result == -EPERM && pass == 0) continue;
-      if (result < 0) return Fail(result, "setns", "");
+      if (result < 0) return Fail(result, "setns", item.path);
       item.joined = true;
     }
   }
@@ -314,7 +314,8 @@ long StepJoinNamespace(Proc& proc, FieldReader fields, Joins& joins) {
   const uint64_t index = fields.U();
   const uint64_t types = fields.U();
   if (joins.count == kMostJoins) return Fail(-E2BIG, "setns", path);
-  Joins::Item item = {-1, false, type == 0, uint32_t(type == 0 ? types : type)};
+  Joins::Item item = {-1, path, false, type == 0,
+                      uint32_t(type == 0 ? types : type)};
   if (index != kNoFd) {
     if (index >= proc.extra_count) return Fail(-EBADF, "setns", path);
     item.fd = proc.extra[index];

@@ -14,6 +14,7 @@ struct Joins {
   uint32_t by_path = 0;  // of these
   struct Item {
     int fd;
+    Str path;  // "": none
     bool joined;
     bool pidfd;
     uint32_t types;
