@@ -33,7 +33,7 @@ struct ContainerListOptions {
   bool all = false;   // also those that do not run
   int64_t limit = 0;  // newest N, whatever their state; 0: no limit
   // Docker's filters: id, name, label, status, exited, ancestor, before,
-  // since, health.
+  // since, health, network, volume.
   std::multimap<std::string, std::string> filters;
 };
 

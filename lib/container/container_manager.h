@@ -105,6 +105,8 @@ class ContainerManager {
   absl::Status Update(const std::string& id, const ContainerUpdate& update);
 
   absl::StatusOr<ContainerInfo> Inspect(const std::string& id);
+  // What it was asked to be.
+  absl::StatusOr<ContainerConfig> Config(const std::string& id);
   absl::StatusOr<std::string> InspectJson(const std::string& id, bool size);
 
   absl::StatusOr<std::unique_ptr<ProcessSession>> Attach(

@@ -118,6 +118,12 @@ ContainerInfo ContainerManager::Describe(const Loaded& container,
   return info;
 }
 
+absl::StatusOr<ContainerConfig> ContainerManager::Config(
+    const std::string& id) {
+  CK_ASSIGN_OR_RETURN(const auto container, Load(id));
+  return container->config;
+}
+
 absl::StatusOr<ContainerInfo> ContainerManager::Inspect(const std::string& id) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));

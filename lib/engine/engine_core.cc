@@ -41,6 +41,23 @@ std::map<std::string, ImageNames> NamesById(
   return names;
 }
 
+// The same for its network and volume filters.
+ContainerPlaces PlacesOf(const ContainerConfig& config) {
+  ContainerPlaces places;
+  if (config.network.kind == NamespaceChoice::Kind::kNone) {
+    places.networks = {"none"};
+  } else if (config.network.kind == NamespaceChoice::Kind::kHost) {
+    places.networks = {"host"};
+  }
+  for (const BindMountConfig& bind : config.binds) {
+    places.mounts.insert(places.mounts.end(), {bind.source, bind.target});
+  }
+  for (const TmpfsMountConfig& tmpfs : config.tmpfs) {
+    places.mounts.push_back(tmpfs.target);
+  }
+  return places;
+}
+
 absl::StatusOr<image::ImageServiceOptions> ImageOptions(
     const Engine::Options& options) {
   image::ImageServiceOptions image;
@@ -197,13 +214,20 @@ absl::StatusOr<std::vector<ContainerInfo>> EngineCore::List(
     if (!info.ok()) return info.status();
     all.push_back(*std::move(info));
   }
-  std::map<std::string, ImageNames> names;
+  FilterFacts facts;
   if (options.filters.contains("ancestor")) {
     CK_ASSIGN_OR_RETURN(const std::vector<ImageSummary> images,
                         images_->List({.all = true, .filters = {}}));
-    names = NamesById(images);
+    facts.images = NamesById(images);
   }
-  return FilterContainers(std::move(all), options, names);
+  if (options.filters.contains("network") ||
+      options.filters.contains("volume")) {
+    for (const ContainerInfo& info : all) {
+      const auto config = containers_->Config(info.id);
+      if (config.ok()) facts.places[info.id] = PlacesOf(*config);
+    }
+  }
+  return FilterContainers(std::move(all), options, facts);
 }
 
 absl::StatusOr<std::vector<ImageSummary>> EngineCore::ListImages(

@@ -219,6 +219,7 @@ bool Descends(const ContainerInfo& info, const std::set<std::string>& ids,
 // The filters of a container list, read.
 struct ContainerFilter {
   std::vector<std::string> ids, names, labels, states, health, ancestors;
+  std::vector<std::string> networks, volumes;
   std::vector<int> exit_codes;
   absl::Time before = absl::InfiniteFuture();
   absl::Time since = absl::InfinitePast();
@@ -230,8 +231,8 @@ absl::StatusOr<ContainerFilter> ReadContainerFilter(
   CK_RETURN_IF_ERROR(
       CheckNames(filters,
                  {"id", "name", "label", "status", "exited", "ancestor",
-                  "before", "since", "health", "is-task"},
-                 {"network", "volume", "publish", "expose", "isolation"}));
+                  "before", "since", "health", "is-task", "network", "volume"},
+                 {"publish", "expose", "isolation"}));
   CK_RETURN_IF_ERROR(CheckValues(filters, "status",
                                  {"created", "restarting", "running",
                                   "removing", "paused", "exited", "dead"}));
@@ -242,7 +243,9 @@ absl::StatusOr<ContainerFilter> ReadContainerFilter(
                          .labels = Values(filters, "label"),
                          .states = Values(filters, "status"),
                          .health = Values(filters, "health"),
-                         .ancestors = Values(filters, "ancestor")};
+                         .ancestors = Values(filters, "ancestor"),
+                         .networks = Values(filters, "network"),
+                         .volumes = Values(filters, "volume")};
   for (const std::string& value : Values(filters, "exited")) {
     int code = 0;
     if (!absl::SimpleAtoi(value, &code)) return BadValue("exited", value);
@@ -260,6 +263,20 @@ absl::StatusOr<ContainerFilter> ReadContainerFilter(
     CK_ASSIGN_OR_RETURN(filter.tasks, ParseBool("is-task", value));
   }
   return filter;
+}
+
+bool IsAtPlaces(const std::string& id, const ContainerFilter& filter,
+                const std::map<std::string, ContainerPlaces>& places) {
+  if (filter.networks.empty() && filter.volumes.empty()) return true;
+  const auto found = places.find(id);
+  if (found == places.end()) return false;
+  return AnyOf(filter.networks,
+               [&](const auto& n) {
+                 return Contains(found->second.networks, n);
+               }) &&
+         AnyOf(filter.volumes, [&](const auto& v) {
+           return Contains(found->second.mounts, v);
+         });
 }
 
 bool Matches(const ContainerInfo& info, const ContainerFilter& filter) {
@@ -335,16 +352,18 @@ void KeepMatching(const std::vector<std::string>& patterns,
 
 absl::StatusOr<std::vector<ContainerInfo>> FilterContainers(
     std::vector<ContainerInfo> containers, const ContainerListOptions& options,
-    const std::map<std::string, ImageNames>& images) {
+    const FilterFacts& facts) {
   CK_ASSIGN_OR_RETURN(const ContainerFilter filter,
                       ReadContainerFilter(options.filters, containers));
   const bool all = options.all || options.limit > 0 || !filter.states.empty();
-  const std::set<std::string> ancestors = AncestorIds(filter.ancestors, images);
+  const std::set<std::string> ancestors =
+      AncestorIds(filter.ancestors, facts.images);
   std::vector<ContainerInfo> listed;
   for (ContainerInfo& info : containers) {
     if ((all || Runs(info)) && Matches(info, filter) &&
+        IsAtPlaces(info.id, filter, facts.places) &&
         (filter.ancestors.empty() ||
-         Descends(info, ancestors, filter.ancestors, images))) {
+         Descends(info, ancestors, filter.ancestors, facts.images))) {
       listed.push_back(std::move(info));
     }
   }

@@ -25,20 +25,32 @@ struct ImageNames {
   std::vector<std::string> ancestors;
 };
 
+// What the network and volume filters compare with.
+struct ContainerPlaces {
+  std::vector<std::string> networks;  // names
+  std::vector<std::string> mounts;    // sources and destinations
+};
+
+// What filters ask of images and containers beside a ContainerInfo. Each may
+// lack some ids, and may be empty without its filter.
+struct FilterFacts {
+  std::map<std::string, ImageNames> images;       // ancestor
+  std::map<std::string, ContainerPlaces> places;  // network and volume
+};
+
 // The containers that docker would list, newest first: running ones, unless
-// `all`, a limit or a status filter asks for more. `images` by image id; may
-// lack some, and may be empty without an ancestor filter.
+// `all`, a limit or a status filter asks for more.
 //
 // Filters: id (a prefix), name (a POSIX extended regular expression, with or
 // without Docker's leading slash), label, status, exited, ancestor, before,
-// since, health, is-task.
+// since, health, is-task, network (a name), volume (a mount's source or
+// destination).
 // Errors: INVALID_ARGUMENT / kInvalidArgument for an unknown filter or value;
-//         UNIMPLEMENTED / kUnsupportedOption for network, volume, publish,
-//         expose and isolation; NOT_FOUND / kContainerNotFound for before=
-//         and since=.
+//         UNIMPLEMENTED / kUnsupportedOption for publish, expose and
+//         isolation; NOT_FOUND / kContainerNotFound for before= and since=.
 absl::StatusOr<std::vector<ContainerInfo>> FilterContainers(
     std::vector<ContainerInfo> containers, const ContainerListOptions& options,
-    const std::map<std::string, ImageNames>& images);
+    const FilterFacts& facts);
 
 // The images that docker would list, newest first. With a reference filter
 // only the names that match it are kept.

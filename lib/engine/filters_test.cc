@@ -57,16 +57,19 @@ std::vector<ContainerInfo> Containers() {
   return all;
 }
 
-const std::map<std::string, ImageNames>& ImagesById() {
-  static const auto& images = *new std::map<std::string, ImageNames>{
-      {ImageId('1'), {{"debian:latest", "debian:12"}, {ImageId('1')}}},
-      {ImageId('2'), {{"postgres:15"}, {ImageId('2'), ImageId('1')}}},
-  };
-  return images;
+FilterFacts Facts() {
+  const std::vector<ContainerInfo> all = Containers();
+  return {.images = {{ImageId('1'),
+                      {{"debian:latest", "debian:12"}, {ImageId('1')}}},
+                     {ImageId('2'),
+                      {{"postgres:15"}, {ImageId('2'), ImageId('1')}}}},
+          .places = {{all[0].id, {{"host"}, {"/srv", "/data"}}},
+                     {all[2].id, {{"none"}, {"/data"}}},
+                     {all[3].id, {}}}};
 }
 
 std::vector<std::string> List(const ContainerListOptions& options) {
-  const auto listed = FilterContainers(Containers(), options, ImagesById());
+  const auto listed = FilterContainers(Containers(), options, Facts());
   EXPECT_THAT(listed, IsOk());
   std::vector<std::string> names;
   if (!listed.ok()) return names;
@@ -143,6 +146,20 @@ TEST(ContainerFilterTest, Ancestors) {
   EXPECT_THAT(list("gone:1"), ElementsAre("done"));
 }
 
+TEST(ContainerFilterTest, NetworksAndVolumes) {
+  const auto list = [](const Filters& filters) {
+    return List({.all = true, .filters = filters});
+  };
+  EXPECT_THAT(list({{"network", "host"}}), ElementsAre("web"));
+  EXPECT_THAT(list({{"network", "host"}, {"network", "none"}}),
+              ElementsAre("db", "web"));
+  EXPECT_THAT(list({{"network", "hos"}}), IsEmpty());
+  EXPECT_THAT(list({{"volume", "/data"}}), ElementsAre("db", "web"));
+  EXPECT_THAT(list({{"volume", "/srv"}}), ElementsAre("web"));
+  EXPECT_THAT(list({{"volume", "/dat"}}), IsEmpty());
+  EXPECT_THAT(list({{"volume", "/srv"}, {"network", "none"}}), IsEmpty());
+}
+
 TEST(ContainerFilterTest, WrongFiltersAreErrors) {
   for (const auto& [name, value] :
        std::vector<std::pair<std::string, std::string>>{{"colour", "red"},
@@ -155,7 +172,7 @@ TEST(ContainerFilterTest, WrongFiltersAreErrors) {
         << name;
   }
   EXPECT_THAT(
-      FilterContainers({}, {.filters = {{"network", "x"}}}, {}),
+      FilterContainers({}, {.filters = {{"publish", "80"}}}, {}),
       StatusIs(absl::StatusCode::kUnimplemented, Reason::kUnsupportedOption));
 }
 
