@@ -18,13 +18,13 @@ LogLevel LevelFromName(absl::string_view name, bool debug) {
 absl::string_view LevelName(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
-      return "DEBU";
+      return "DEBUG";
     case LogLevel::kInfo:
       return "INFO";
     case LogLevel::kWarning:
-      return "WARN";
+      return "WARNING";
     case LogLevel::kError:
-      return "ERRO";
+      return "ERROR";
   }
   return "INFO";
 }
@@ -47,7 +47,7 @@ absl::StatusOr<Engine> Context::OpenEngine() const {
   const LogLevel least = LevelFromName(globals_.log_level, globals_.debug);
   options.log_sink = [least](LogLevel level, absl::string_view message) {
     if (level < least) return;
-    PrintErr(absl::StrCat(LevelName(level), " ", Printable(message), "\n"));
+    PrintErr(absl::StrCat(LevelName(level), ": ", Printable(message), "\n"));
   };
   return Engine::Open(options);
 }

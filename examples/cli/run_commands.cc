@@ -113,15 +113,6 @@ absl::StatusOr<Container> CreateContainer(const Engine& engine,
   }
   if (!container.ok()) return container.status();
   CLI_RETURN_IF_ERROR(cidfile.Write(container->id()));
-  // Only limits can be ignored with a warning.
-  if (options.config.resources != ResourceConfig{}) {
-    const absl::StatusOr<ContainerInfo> info = container->Inspect();
-    if (info.ok()) {
-      for (const std::string& warning : info->warnings) {
-        PrintErr(absl::StrCat("WARNING: ", Printable(warning), "\n"));
-      }
-    }
-  }
   return container;
 }
 

@@ -169,8 +169,10 @@ absl::StatusOr<std::string> ContainerManager::Create(
   // Everything that can be wrong with the config is said now, not at start.
   CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded, Purpose::kLookup));
   auto assembly = std::make_shared<const Assembly>(std::move(made));
-  for (const std::string& warning : assembly->built.warnings) {
-    loaded->record.add_warnings(warning);
+  for (const auto* warnings : {&image.warnings, &assembly->built.warnings}) {
+    for (const std::string& warning : *warnings) {
+      loaded->record.add_warnings(warning);
+    }
   }
   loaded->row.record = loaded->record.SerializeAsString();
 
@@ -196,6 +198,9 @@ absl::StatusOr<std::string> ContainerManager::Create(
     cache_[id] = loaded;
   }
   Emit(*loaded, "create");
+  for (const std::string& warning : loaded->record.warnings()) {
+    if (env_.warn != nullptr) env_.warn(warning);
+  }
   if (loaded->row.record == assembled) {
     Remember(std::move(loaded), std::move(assembly));
   }

@@ -49,6 +49,8 @@ struct ContainerImage {
   std::string id;         // "sha256:..."
   std::string reference;  // as it was asked for
   oci::ImageConfig config;
+  // What whoever makes a container of it should know.
+  std::vector<std::string> warnings = {};
 };
 
 // The owner's end of a scope, for the containers that belong to it.
@@ -72,6 +74,8 @@ class ContainerManager {
     runtime::Launcher* launcher = nullptr;
     const runtime::HostFacts* facts = nullptr;
     EventSink event_sink;
+    // Told what a new container's ContainerInfo::warnings hold.
+    std::function<void(absl::string_view warning)> warn;
   };
 
   explicit ContainerManager(Environment environment);

@@ -75,17 +75,37 @@ absl::StatusOr<image::ImageServiceOptions> ImageOptions(
   return image;
 }
 
+oci::Platform PlatformOf(const image::ResolvedImage& image) {
+  return {.os = image.config.os,
+          .architecture = image.config.architecture,
+          .variant = image.config.variant};
+}
+
 absl::Status CheckPlatform(const oci::Platform& wanted,
                            const image::ResolvedImage& image) {
-  const oci::Platform has{.os = image.config.os,
-                          .architecture = image.config.architecture,
-                          .variant = image.config.variant};
+  const oci::Platform has = PlatformOf(image);
   if (oci::MatchPlatform(wanted, has).has_value()) return absl::OkStatus();
   return WithObject(
       NotFound(Reason::kPlatformNotFound, "container.create",
                absl::StrCat("image ", image.name, " is for ", has.ToString(),
                             ", not for ", wanted.ToString())),
       "image", image.id);
+}
+
+// Docker's warning of an image that this machine runs only by emulation;
+// empty: it runs it, or the image does not say what it is for.
+std::vector<std::string> ForeignWarnings(const image::ResolvedImage& image) {
+  const oci::Platform has = PlatformOf(image);
+  const oci::Platform host = oci::HostPlatform();
+  const absl::string_view arch = has.architecture;
+  const bool runs = arch.empty() || arch == host.architecture ||
+                    (arch == "386" && host.architecture == "amd64") ||
+                    (arch == "arm" && host.architecture == "arm64");
+  if (runs && (has.os.empty() || has.os == host.os)) return {};
+  return {absl::StrCat("The requested image's platform (", has.ToString(),
+                       ") does not match the detected host platform (",
+                       host.ToString(),
+                       ") and no specific platform was requested")};
 }
 
 }  // namespace
@@ -124,6 +144,10 @@ absl::StatusOr<std::shared_ptr<EngineCore>> EngineCore::Open(
                   const std::map<std::string, std::string>& attributes,
                   absl::Time time) {
                 self->EmitContainer(action, info, attributes, time);
+              },
+          .warn =
+              [self = core.get()](absl::string_view warning) {
+                self->Log(LogLevel::kWarning, warning);
               }});
   // What a crash left is put in order as far as possible; the rest shows in
   // CheckStore().
@@ -176,14 +200,18 @@ absl::StatusOr<container::ContainerImage> EngineCore::ImageOf(
   }
   CK_ASSIGN_OR_RETURN(image::ResolvedImage image,
                       images_->Resolve(config.image));
-  if (!config.platform.empty()) {
+  std::vector<std::string> warnings;
+  if (config.platform.empty()) {
+    warnings = ForeignWarnings(image);
+  } else {
     CK_ASSIGN_OR_RETURN(const oci::Platform wanted,
                         oci::ParsePlatform(config.platform));
     CK_RETURN_IF_ERROR(CheckPlatform(wanted, image));
   }
   return container::ContainerImage{.id = std::move(image.id),
                                    .reference = config.image,
-                                   .config = std::move(image.config)};
+                                   .config = std::move(image.config),
+                                   .warnings = std::move(warnings)};
 }
 
 absl::StatusOr<std::string> EngineCore::Create(const ContainerConfig& config,

@@ -104,6 +104,44 @@ TEST_F(LifecycleTest, UnknownImageIsNotFound) {
               StatusIs(StatusCode::kNotFound, Reason::kImageNotFound));
 }
 
+TEST_F(LifecycleTest, WarnsOfAnImageForAnotherMachine) {
+  const std::string archive = BusyboxArchive(MakeDirectory("foreign"));
+  const int fd = open(archive.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  CK_EXPECT_OK(engine().images().Import(
+      fd, {.reference = "foreign", .platform = "linux/s390x"}));
+  close(fd);
+  std::vector<std::string> logged;
+  CK_ASSERT_OK_AND_ASSIGN(
+      const Engine loud,
+      Engine::Open({.root = root(),
+                    .log_sink = [&](LogLevel level, absl::string_view text) {
+                      if (level == LogLevel::kWarning) {
+                        logged.emplace_back(text);
+                      }
+                    }}));
+  const auto warnings = [&](const std::string& image,
+                            const std::string& platform) {
+    ContainerConfig config = Shell("true");
+    config.image = image;
+    config.platform = platform;
+    absl::StatusOr<Container> container = loud.Create(config);
+    CK_EXPECT_OK(container);
+    return container.ok() ? container->Inspect()->warnings
+                          : std::vector<std::string>{"none"};
+  };
+  const std::vector<std::string> found = warnings("foreign", "");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(absl::StartsWith(
+      found[0],
+      "The requested image's platform (linux/s390x) does not match the "
+      "detected host platform (linux/"));
+  EXPECT_EQ(logged, found);
+  EXPECT_TRUE(warnings("foreign", "linux/s390x").empty());
+  EXPECT_TRUE(warnings(Shell("true").image, "").empty());
+  EXPECT_EQ(logged, found);
+}
+
 TEST_F(LifecycleTest, NamesAreUniqueAndChecked) {
   ContainerConfig config = Shell("true");
   config.name = "only-one";
