@@ -108,12 +108,13 @@ absl::StatusOr<int> StartAttached(const Context& context, const Engine& engine,
   }
   CLI_ASSIGN_OR_RETURN(
       StreamSetup streams,
-      StreamSetup::Make({.tty = traits.tty,
-                         .stdin_stream = start.attach_stdin,
-                         .close_stdin = traits.stdin_once,
-                         .sig_proxy = options.sig_proxy && !traits.tty,
-                         .detach_keys = options.detach_keys,
-                         .sized = true}));
+      StreamSetup::Make(
+          {.tty = traits.tty,
+           .stdin_stream = start.attach_stdin,
+           .close_stdin = traits.stdin_once,
+           .sig_proxy = options.sig_proxy && !traits.tty,
+           .detach_keys = context.DetachKeys(options.detach_keys, traits.tty),
+           .sized = true}));
   CLI_ASSIGN_OR_RETURN(std::optional<Session> session, container.Start(start));
   if (!session.has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
@@ -168,7 +169,8 @@ absl::StatusOr<int> Attach(Context& context, AttachArguments& options,
                          .stdin_stream = with_stdin,
                          .close_stdin = traits.stdin_once,
                          .sig_proxy = options.sig_proxy && !traits.tty,
-                         .detach_keys = options.detach_keys}));
+                         .detach_keys = context.DetachKeys(options.detach_keys,
+                                                           traits.tty)}));
   CLI_ASSIGN_OR_RETURN(Session session,
                        container.Attach({.stdin_stream = with_stdin}));
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
@@ -214,12 +216,13 @@ absl::StatusOr<int> Exec(Context& context, ExecArguments& options,
   const ExecConfig& config = options.config;
   std::optional<StreamSetup> streams;
   if (!config.detach) {
-    CLI_ASSIGN_OR_RETURN(streams,
-                         StreamSetup::Make({.tty = config.tty,
-                                            .stdin_stream = config.stdin_stream,
-                                            .sig_proxy = false,
-                                            .detach_keys = options.detach_keys,
-                                            .sized = true}));
+    CLI_ASSIGN_OR_RETURN(
+        streams, StreamSetup::Make({.tty = config.tty,
+                                    .stdin_stream = config.stdin_stream,
+                                    .sig_proxy = false,
+                                    .detach_keys = context.DetachKeys(
+                                        options.detach_keys, config.tty),
+                                    .sized = true}));
   }
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   CLI_ASSIGN_OR_RETURN(Container container, engine.GetContainer(arguments[0]));

@@ -60,6 +60,29 @@ expect_err_match '*no image for linux/s390x*'
 ck load -i "$WORK/layout.tar" --platform "linux/$(ck_arch)"
 expect_out "Loaded image: loaded:1"
 
+# --- platforms ---
+ck import -c "CMD true" --platform linux/s390x "$WORK/rootfs.tar" foreign
+ck create --name warned foreign
+expect_code 0
+expect_err_match "WARNING: The requested image's platform (linux/s390x) does not match *"
+ck create --name asked --platform linux/s390x foreign
+expect_err ""
+export DOCKER_DEFAULT_PLATFORM=linux/s390x
+ck create --name preset foreign
+expect_code 0
+expect_err ""
+ck create --pull never bb
+expect_code 1
+ck create --name fitting --platform "linux/$(ck_arch)" bb
+expect_code 0
+ck import "$WORK/rootfs.tar" imported
+ck image inspect -f '{{.Architecture}}' imported
+expect_out s390x
+unset DOCKER_DEFAULT_PLATFORM
+ck rm warned asked preset fitting
+ck rmi foreign imported
+expect_code 0
+
 # --- cp ---
 mkdir -p "$WORK/src/sub" "$WORK/dst"
 echo one >"$WORK/src/one"

@@ -84,8 +84,19 @@ ck ps -q --no-trunc
 expect_out "$id"
 ck ps --filter name=life --filter label=tier=front -q
 expect_out "${id:0:12}"
+ck ps -q --format '{{.Names}}'
+expect_out "${id:0:12}"
+expect_err_match 'WARNING: Ignoring custom format*'
 ck run -d --name life bb true
 expect_code 125
+ck create --name placed --network host -v "$WORK/shared:/mnt" bb
+for filter in network=host "volume=$WORK/shared" volume=/mnt; do
+  ck ps -a -f "$filter" --format '{{.Names}}'
+  expect_out placed
+done
+ck ps -a -f network=none -f volume=/mnt -q
+expect_out ""
+ck rm placed
 ck exec life echo inside
 expect_out inside
 ck exec life sh -c 'exit 3'
@@ -174,6 +185,30 @@ echo word | timeout 30 "$CK" attach talker >"$WORK/out"
 expect [ $? = 4 ]
 expect [ "$(cat "$WORK/out")" = "got word" ]
 ck rm talker
+
+# --- -a: which streams ---
+ck run --rm -a stdout bb sh -c 'echo out; echo err >&2; exit 5'
+expect_code 5
+expect_out out
+expect_err ""
+ck run --rm -a stderr bb sh -c 'echo out; echo err >&2'
+expect_out ""
+expect_err err
+printf 'input' | timeout 30 "$CK" run --rm -i -a stdout bb cat >"$WORK/out"
+expect [ "$(cat "$WORK/out")" = input ]
+# With input alone ck ends when its input does; the container goes on.
+head -c 3000000 /dev/zero | timeout 30 "$CK" run -i -a stdin --name fed bb \
+  sh -c 'wc -c; exit 6' >"$WORK/out"
+expect [ $? = 0 ]
+expect [ "$(cat "$WORK/out")" = "$("$CK" ps -aq --no-trunc -f name=fed)" ]
+ck wait fed
+expect_out 6
+ck logs fed
+expect_out 3000000
+ck run -a stdin --name unfed bb true
+expect_code 0
+expect [ "${#OUT}" = 64 ]
+ck rm -f fed unfed
 
 # --- signals: what ck gets, the container gets ---
 "$CK" run --name signalled bb sh -c \

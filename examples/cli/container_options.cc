@@ -87,7 +87,9 @@ absl::Status CheckConflicts(const ContainerOptions& options) {
 
 bool ContainerOptions::attaches(absl::string_view stream) const {
   if (detach) return false;
-  if (attach.empty()) return stream != "stdin" || interactive;
+  // -i attaches stdin whatever -a says.
+  if (stream == "stdin" && interactive) return true;
+  if (attach.empty()) return stream != "stdin";
   return std::count(attach.begin(), attach.end(), stream) > 0;
 }
 

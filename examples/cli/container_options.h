@@ -12,11 +12,12 @@
 #include "absl/strings/string_view.h"
 #include "containerkit/container_config.h"
 #include "examples/cli/flags.h"
+#include "examples/cli/option_values.h"
 
 namespace containerkit::cli {
 
 struct ContainerOptions {
-  ContainerConfig config;
+  ContainerConfig config = {.platform = DefaultPlatform()};
 
   // Flags that are not yet, or not only, part of the config.
   bool interactive = false;
@@ -38,6 +39,10 @@ struct ContainerOptions {
   bool has_restart = false;
 
   bool attaches(absl::string_view stream) const;
+  // -a stdin alone: what is attached ends with ck's own stdin.
+  bool only_stdin() const {
+    return !detach && !attaches("stdout") && !attaches("stderr");
+  }
 };
 
 // The tables. `run` has all that `create` has and some more.

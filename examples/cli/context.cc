@@ -1,8 +1,12 @@
 #include "examples/cli/context.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "examples/cli/detach_keys.h"
 #include "examples/cli/error_text.h"
+#include "examples/cli/option_values.h"
 #include "examples/cli/output.h"
 
 namespace containerkit::cli {
@@ -29,14 +33,19 @@ absl::string_view LevelName(LogLevel level) {
   return "INFO";
 }
 
+// Docker's config.json; `otherwise`: where it is without --config.
+std::string ConfigFile(const GlobalOptions& globals, std::string otherwise) {
+  return globals.config.empty() ? otherwise
+                                : absl::StrCat(globals.config, "/config.json");
+}
+
 }  // namespace
 
 absl::StatusOr<Engine> Context::OpenEngine() const {
   Engine::Options options = Engine::Options::FromEnvironment();
   if (!globals_.root.empty()) options.root = globals_.root;
-  if (!globals_.config.empty()) {
-    options.docker_config = absl::StrCat(globals_.config, "/config.json");
-  }
+  options.docker_config =
+      ConfigFile(globals_, std::move(options.docker_config));
   if (!globals_.certs_dir.empty()) options.certs_dir = globals_.certs_dir;
   options.insecure_registries.insert(options.insecure_registries.end(),
                                      globals_.insecure_registries.begin(),
@@ -50,6 +59,13 @@ absl::StatusOr<Engine> Context::OpenEngine() const {
     PrintErr(absl::StrCat(LevelName(level), ": ", Printable(message), "\n"));
   };
   return Engine::Open(options);
+}
+
+std::string Context::DetachKeys(const std::string& flag, bool tty) const {
+  if (!flag.empty() || !tty) return flag;
+  const absl::StatusOr<std::string> text = ReadTextFile(
+      ConfigFile(globals_, Engine::Options::FromEnvironment().docker_config));
+  return text.ok() ? ConfiguredDetachKeys(*text) : "";
 }
 
 void Context::PrintError(const absl::Status& status) const {

@@ -29,6 +29,10 @@ class Context final {
   // flags are told without it.
   absl::StatusOr<Engine> OpenEngine() const;
 
+  // The value of --detach-keys, or if that is empty and there is a terminal
+  // the `detachKeys` of docker's config.json; empty: nobody says anything.
+  std::string DetachKeys(const std::string& flag, bool tty) const;
+
   void PrintError(const absl::Status& status) const;
 
  private:

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "nlohmann/json.hpp"
 
 namespace containerkit::cli {
 namespace {
@@ -50,6 +51,15 @@ absl::StatusOr<DetachKeys> DetachKeys::Parse(absl::string_view text) {
     keys.push_back(static_cast<char>(byte));
   }
   return DetachKeys(std::move(keys));
+}
+
+std::string ConfiguredDetachKeys(absl::string_view config_json) {
+  const auto config = nlohmann::json::parse(config_json.begin(),
+                                            config_json.end(), nullptr, false);
+  if (!config.is_object()) return "";
+  const auto keys = config.find("detachKeys");
+  const bool is_text = keys != config.end() && keys->is_string();
+  return is_text ? keys->get<std::string>() : "";
 }
 
 bool DetachKeys::Feed(absl::string_view typed, std::string* out) {

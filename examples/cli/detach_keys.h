@@ -28,6 +28,9 @@ class DetachKeys final {
   size_t matched_ = 0;
 };
 
+// The member `detachKeys` of docker's config.json; empty: there is none.
+std::string ConfiguredDetachKeys(absl::string_view config_json);
+
 }  // namespace containerkit::cli
 
 #endif  // CONTAINERKIT_EXAMPLES_CLI_DETACH_KEYS_H_

@@ -27,6 +27,14 @@ TEST(DetachKeysTest, OtherSequences) {
   EXPECT_EQ(out, "");
 }
 
+TEST(DetachKeysTest, ReadsThemFromDockersConfig) {
+  EXPECT_EQ(ConfiguredDetachKeys(R"({"detachKeys": "ctrl-e,e"})"), "ctrl-e,e");
+  EXPECT_EQ(ConfiguredDetachKeys(R"({"auths": {}})"), "");
+  EXPECT_EQ(ConfiguredDetachKeys(R"({"detachKeys": 5})"), "");
+  EXPECT_EQ(ConfiguredDetachKeys("[1]"), "");
+  EXPECT_EQ(ConfiguredDetachKeys("{"), "");
+}
+
 TEST(DetachKeysTest, RefusesUnknownKeys) {
   for (const char* bad : {"ctrl-1", "ab", "a,,b", "shift-a", "ctrl-"}) {
     const auto keys = DetachKeys::Parse(bad);

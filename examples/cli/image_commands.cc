@@ -20,6 +20,7 @@
 #include "examples/cli/image_name.h"
 #include "examples/cli/image_rows.h"
 #include "examples/cli/list_format.h"
+#include "examples/cli/option_values.h"
 #include "examples/cli/output.h"
 #include "examples/cli/prune.h"
 #include "examples/cli/pull.h"
@@ -34,7 +35,7 @@ using Arguments = std::vector<std::string>;
 struct PullArguments {
   bool all_tags = false;
   bool quiet = false;
-  std::string platform;
+  std::string platform = DefaultPlatform();
 };
 
 constexpr Flag kPullFlags[] = {
@@ -222,7 +223,7 @@ absl::StatusOr<int> Load(Context& context, LoadArguments& options,
 }
 
 struct ImportArguments {
-  ImageImportOptions import;
+  ImageImportOptions import = {.platform = DefaultPlatform()};
 };
 
 constexpr Flag kImportFlags[] = {

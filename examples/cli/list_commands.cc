@@ -74,7 +74,12 @@ absl::StatusOr<int> Ps(Context& context, PsArguments& options,
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   CLI_ASSIGN_OR_RETURN(std::vector<ContainerInfo> containers,
                        engine.ListContainers(list));
-  if (options.quiet && options.format.empty()) {
+  if (options.quiet) {
+    if (!options.format.empty()) {
+      PrintErr(
+          "WARNING: Ignoring custom format, because both --format and --quiet "
+          "are set.\n");
+    }
     for (const ContainerInfo& info : containers) {
       Print(absl::StrCat(options.no_trunc ? info.id : ShortId(info.id), "\n"));
     }

@@ -510,6 +510,11 @@ absl::StatusOr<std::vector<std::string>> ParseLabelFile(
   return labels;
 }
 
+std::string DefaultPlatform() {
+  const char* const value = getenv("DOCKER_DEFAULT_PLATFORM");
+  return value == nullptr ? "" : value;
+}
+
 absl::StatusOr<std::string> ReadTextFile(const std::string& path,
                                          size_t max_bytes) {
   const auto fail = [&](absl::string_view call) {

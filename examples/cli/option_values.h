@@ -77,6 +77,9 @@ absl::StatusOr<std::vector<std::string>> ParseEnvFile(absl::string_view text);
 // The lines of --label-file.
 absl::StatusOr<std::vector<std::string>> ParseLabelFile(absl::string_view text);
 
+// What --platform is when it is not given: DOCKER_DEFAULT_PLATFORM.
+std::string DefaultPlatform();
+
 // The whole of a file, at most `max_bytes`. Errors: by errno, with Go's words
 // "open /x: no such file or directory".
 absl::StatusOr<std::string> ReadTextFile(const std::string& path,

@@ -141,18 +141,19 @@ absl::StatusOr<int> RunAttached(const Context& context,
   const TerminalSize size =
       options.config.tty ? GetTerminalSize(STDIN_FILENO) : TerminalSize{};
   StartOptions start;
-  start.attach = true;
-  start.attach_stdin = options.attaches("stdin");
+  start.attach_stdin = options.config.open_stdin && options.attaches("stdin");
+  start.attach = start.attach_stdin || !options.only_stdin();
   start.rows = size.rows;
   start.columns = size.columns;
   absl::StatusOr<std::optional<Session>> session = container.Start(start);
   if (!session.ok()) {
     return StartFailure(context, session.status(), options, container);
   }
+  if (options.only_stdin()) Print(absl::StrCat(container.id(), "\n"));
   if (!session->has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
                        streams.Run(**std::move(session)));
-  if (!exit.has_value()) return 0;
+  if (!exit.has_value() || options.only_stdin()) return 0;
   if (options.config.auto_remove) {
     // NOT_FOUND: it is gone already.
     const auto removed = container.Wait({.condition = WaitCondition::kRemoved});
@@ -183,7 +184,8 @@ absl::StatusOr<int> Run(Context& context, ContainerOptions& options,
                            .stdout_stream = options.attaches("stdout"),
                            .stderr_stream = options.attaches("stderr"),
                            .sig_proxy = options.sig_proxy,
-                           .detach_keys = options.detach_keys,
+                           .detach_keys = context.DetachKeys(
+                               options.detach_keys, options.config.tty),
                            .sized = true});
     if (!setup.ok()) return setup.status();
     streams.emplace(*std::move(setup));

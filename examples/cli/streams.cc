@@ -54,6 +54,7 @@ void PumpStdin(Pumps& pumps) {
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0) {
       if (pumps.options.close_stdin) pumps.session.CloseStdin().IgnoreError();
+      if (pumps.options.only_stdin()) pumps.detached.Cancel();
       return;
     }
     const absl::string_view typed(buffer, static_cast<size_t>(count));
@@ -74,6 +75,17 @@ void Resize(Pumps& pumps) {
   if (size.rows == 0 && size.columns == 0) return;
   // It may just have ended; Read() tells.
   pumps.session.Resize(size.rows, size.columns).IgnoreError();
+}
+
+// A program that has drawn its screen draws it again only for a new size.
+void ResizeForRedraw(Pumps& pumps) {
+  const TerminalSize size = GetTerminalSize(STDIN_FILENO);
+  if (size.rows == 0 || size.columns == 0) return;
+  pumps.session
+      .Resize(static_cast<uint16_t>(size.rows + 1),
+              static_cast<uint16_t>(size.columns + 1))
+      .IgnoreError();
+  Resize(pumps);
 }
 
 void PumpSignals(Pumps& pumps, int signal_fd) {
@@ -147,7 +159,7 @@ absl::StatusOr<std::optional<ExitStatus>> StreamSetup::Run(Session session) {
       std::make_shared<Pumps>(std::move(session), options_, std::move(keys));
   std::optional<RawMode> raw;
   if (options_.tty && options_.stdin_stream) raw.emplace(STDIN_FILENO);
-  if (options_.tty && !options_.sized) Resize(*pumps);
+  if (options_.tty && !options_.sized) ResizeForRedraw(*pumps);
 
   absl::StatusOr<ExitStatus> exit = absl::UnknownError("not read");
   {

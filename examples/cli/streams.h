@@ -22,6 +22,9 @@ struct StreamOptions {
   std::string detach_keys;  // empty: ctrl-p,ctrl-q
   // The terminal's size is already right: Start had it.
   bool sized = false;
+
+  // Whether there is only input: then its end is the session's.
+  bool only_stdin() const { return !stdout_stream && !stderr_stream; }
 };
 
 // Prepares for the session before it is started, so that no signal is lost:
@@ -34,7 +37,7 @@ class StreamSetup final {
   static absl::StatusOr<StreamSetup> Make(const StreamOptions& options);
 
   // Moves data and signals until the process ends; nullopt: the detach keys
-  // were typed.
+  // were typed, or there was only input and it ended.
   absl::StatusOr<std::optional<ExitStatus>> Run(Session session);
 
  private:

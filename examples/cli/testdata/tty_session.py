@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
@@ -51,6 +52,10 @@ class Terminal:
             if not data:
                 sys.exit(f"no {pattern!r} in {self.text[self.seen:]!r}")
             self.text += data
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
 
     def wait(self):
         """The exit code, as a shell shows it."""
@@ -114,6 +119,38 @@ def test_detach_and_attach():
     ck("rm", "term")
 
 
+def test_detach_keys_of_the_config():
+    with tempfile.TemporaryDirectory() as config:
+        with open(f"{config}/config.json", "w", encoding="ascii") as file:
+            file.write('{"detachKeys": "ctrl-e,q"}')
+        run = ("--config", config, "run", "-it", "--name", "keys", "bb", "sh")
+        session = Terminal(*run)
+        session.type(b"echo here$((1+1))\r")
+        session.expect(rb"here2\r\n")
+        session.type(b"\x05q")
+        check(session.wait() == 0, "detached with the config's keys")
+        check(ck("inspect", "-f", "{{.State.Status}}", "keys").stdout
+              == "running\n", "it runs on")
+        # The flag is stronger.
+        again = Terminal("--config", config, "attach", "--detach-keys",
+                         "ctrl-x", "keys")
+        again.type(b"\x05q\recho other$((1+1))\r")
+        again.expect(rb"other2\r\n")
+        again.type(b"\x18")
+        check(again.wait() == 0, "detached with the flag's keys")
+    ck("rm", "-f", "keys")
+
+
+def test_attaching_draws_again():
+    ck("run", "-dt", "--name", "drawn", "bb", "sh", "-c",
+       "trap 'echo drawn' WINCH; while :; do sleep 0.02; done")
+    for _ in range(2):  # the second time the size is right already
+        session = Terminal("attach", "--sig-proxy=false", "drawn")
+        session.expect(rb"drawn")
+        session.kill()
+    ck("rm", "-f", "drawn")
+
+
 def test_exec():
     ck("run", "-d", "--name", "host", "bb", "sleep", "1000")
     shell = Terminal("exec", "-it", "host", "sh", rows=33, columns=77)
@@ -141,6 +178,8 @@ def main():
     signal.alarm(60)
     test_shell()
     test_detach_and_attach()
+    test_detach_keys_of_the_config()
+    test_attaching_draws_again()
     test_exec()
     test_terminal_is_restored()
 
