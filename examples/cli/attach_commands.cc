@@ -115,6 +115,7 @@ absl::StatusOr<int> StartAttached(const Context& context, const Engine& engine,
            .sig_proxy = options.sig_proxy && !traits.tty,
            .detach_keys = context.DetachKeys(options.detach_keys, traits.tty),
            .sized = true}));
+  streams.CatchSignals();
   CLI_ASSIGN_OR_RETURN(std::optional<Session> session, container.Start(start));
   if (!session.has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
@@ -171,6 +172,7 @@ absl::StatusOr<int> Attach(Context& context, AttachArguments& options,
                          .sig_proxy = options.sig_proxy && !traits.tty,
                          .detach_keys = context.DetachKeys(options.detach_keys,
                                                            traits.tty)}));
+  streams.CatchSignals();
   CLI_ASSIGN_OR_RETURN(Session session,
                        container.Attach({.stdin_stream = with_stdin}));
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
@@ -226,6 +228,7 @@ absl::StatusOr<int> Exec(Context& context, ExecArguments& options,
   }
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   CLI_ASSIGN_OR_RETURN(Container container, engine.GetContainer(arguments[0]));
+  if (streams.has_value()) streams->CatchSignals();
   absl::StatusOr<Session> session = container.Exec(config);
   if (!session.ok()) {
     context.PrintError(session.status());

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "examples/cli/output.h"
+#include "examples/cli/signals.h"
 #include "examples/cli/status_util.h"
 #include "nlohmann/json.hpp"
 
@@ -102,9 +103,17 @@ Invocation ParseInvocation(const Command& command,
 }
 
 int Report(const Context& context, const absl::StatusOr<int>& result) {
-  if (result.ok()) return *result;
-  context.PrintError(result.status());
-  return kExitFailure;
+  return result.ok() ? *result
+                     : ReportError(context, result.status(), kExitFailure);
+}
+
+int ReportError(const Context& context, const absl::Status& status,
+                int exit_code) {
+  const int interrupted = InterruptExitCode();
+  // Who interrupts knows it.
+  if (interrupted != 0 && absl::IsCancelled(status)) return interrupted;
+  context.PrintError(status);
+  return exit_code;
 }
 
 int ForEachName(

@@ -55,7 +55,12 @@ struct Invocation {
 Invocation ParseInvocation(const Command& command,
                            std::span<const char* const> words, void* options);
 
-// Prints the error of a body; gives the exit code.
+// Prints what went wrong and gives the exit code: `exit_code`, or that of the
+// interrupt which ended the work.
+int ReportError(const Context& context, const absl::Status& status,
+                int exit_code);
+
+// ReportError for what a body returns.
 int Report(const Context& context, const absl::StatusOr<int>& result);
 
 // A Command::main for a body with its own structure of options. The body

@@ -24,6 +24,7 @@
 #include "examples/cli/output.h"
 #include "examples/cli/prune.h"
 #include "examples/cli/pull.h"
+#include "examples/cli/signals.h"
 #include "examples/cli/status_util.h"
 #include "nlohmann/json.hpp"
 
@@ -56,14 +57,17 @@ absl::StatusOr<int> PullAllTags(const Engine& engine,
   if (parts.tag_given || !parts.digest.empty()) {
     return absl::InvalidArgumentError("tag can't be used with --all-tags/-a");
   }
-  CLI_ASSIGN_OR_RETURN(const std::vector<std::string> tags,
-                       engine.images().ListTags(parts.repository));
+  const CancelToken& interrupt = CatchInterrupts();
+  CLI_ASSIGN_OR_RETURN(
+      const std::vector<std::string> tags,
+      engine.images().ListTags(parts.repository, {.cancel = interrupt}));
   for (const std::string& tag : tags) {
     CLI_RETURN_IF_ERROR(
         PullWithProgress(engine,
                          {.reference = absl::StrCat(parts.repository, ":", tag),
                           .platform = options.platform,
-                          .quiet = options.quiet})
+                          .quiet = options.quiet,
+                          .cancel = interrupt})
             .status());
   }
   Print(absl::StrCat(FullRepository(parts.repository), "\n"));
@@ -74,9 +78,11 @@ absl::StatusOr<int> Pull(Context& context, PullArguments& options,
                          const Arguments& arguments) {
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   if (options.all_tags) return PullAllTags(engine, options, arguments[0]);
+  const CancelToken& interrupt = CatchInterrupts();
   CLI_RETURN_IF_ERROR(PullWithProgress(engine, {.reference = arguments[0],
                                                 .platform = options.platform,
-                                                .quiet = options.quiet})
+                                                .quiet = options.quiet,
+                                                .cancel = interrupt})
                           .status());
   const ReferenceParts parts = SplitReference(arguments[0]);
   Print(absl::StrCat(FullRepository(parts.repository),
@@ -209,7 +215,9 @@ absl::StatusOr<int> Load(Context& context, LoadArguments& options,
         "requested load from stdin, but stdin is empty");
   }
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
-  const ImageLoadOptions load = {.platform = options.platform, .cancel = {}};
+  const CancelToken& interrupt = CatchInterrupts();
+  const ImageLoadOptions load = {.platform = options.platform,
+                                 .cancel = interrupt};
   CLI_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                        options.input.empty()
                            ? engine.images().LoadFd(STDIN_FILENO, load)
@@ -251,6 +259,8 @@ absl::StatusOr<int> Import(Context& context, ImportArguments& options,
     if (fd != STDIN_FILENO) close(fd);
   };
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
+  const CancelToken& interrupt = CatchInterrupts();
+  options.import.cancel = interrupt;
   CLI_ASSIGN_OR_RETURN(const std::string id,
                        engine.images().Import(fd, options.import));
   Print(absl::StrCat(id, "\n"));

@@ -64,6 +64,7 @@ absl::StatusOr<ImageInfo> PullWithProgress(const Engine& engine,
   PullProgressText progress(columns);
   PullOptions options;
   options.platform = request.platform;
+  options.cancel = request.cancel;
   if (!request.quiet) {
     options.progress = [&](const PullProgress& report) {
       say(progress.Update(report, absl::Now()));

@@ -14,6 +14,7 @@ struct PullRequest {
   std::string platform;
   bool quiet = false;
   int fd = 1;  // where progress goes
+  CancelToken cancel;
 };
 
 // Errors: as Images::Pull.

@@ -19,6 +19,7 @@
 #include "examples/cli/image_name.h"
 #include "examples/cli/output.h"
 #include "examples/cli/pull.h"
+#include "examples/cli/signals.h"
 #include "examples/cli/status_util.h"
 #include "examples/cli/streams.h"
 #include "examples/cli/terminal.h"
@@ -78,12 +79,14 @@ class CidFile final {
   bool written_ = false;
 };
 
-absl::Status Pull(const Engine& engine, const ContainerOptions& options) {
+absl::Status Pull(const Engine& engine, const ContainerOptions& options,
+                  const CancelToken& cancel) {
   PullRequest request;
   request.reference = options.config.image;
   request.platform = options.config.platform;
   request.quiet = options.quiet;
   request.fd = STDERR_FILENO;
+  request.cancel = cancel;
   return PullWithProgress(engine, request).status();
 }
 
@@ -96,10 +99,12 @@ bool IsMissingImage(const absl::Status& status) {
 // Makes the container and pulls its image if the flags want that. The image is
 // looked for only by Create itself: no extra work when it is there.
 absl::StatusOr<Container> CreateContainer(const Engine& engine,
-                                          const ContainerOptions& options) {
+                                          const ContainerOptions& options,
+                                          const CancelToken& interrupt) {
   CidFile cidfile;
   CLI_RETURN_IF_ERROR(cidfile.Open(options.cidfile));
-  if (options.pull == "always") CLI_RETURN_IF_ERROR(Pull(engine, options));
+  const auto pull = [&] { return Pull(engine, options, interrupt); };
+  if (options.pull == "always") CLI_RETURN_IF_ERROR(pull());
   absl::StatusOr<Container> container = engine.Create(options.config);
   if (!container.ok() && options.pull == "missing" &&
       IsMissingImage(container.status())) {
@@ -108,7 +113,7 @@ absl::StatusOr<Container> CreateContainer(const Engine& engine,
                             Printable(WithTag(options.config.image)),
                             "' locally\n"));
     }
-    CLI_RETURN_IF_ERROR(Pull(engine, options));
+    CLI_RETURN_IF_ERROR(pull());
     container = engine.Create(options.config);
   }
   if (!container.ok()) return container.status();
@@ -127,16 +132,21 @@ absl::StatusOr<int> PrintPlan(const Context& context,
 
 int StartFailure(const Context& context, const absl::Status& status,
                  const ContainerOptions& options, Container& container) {
-  context.PrintError(status);
-  if (options.config.auto_remove) {
+  const int exit_code =
+      ReportError(context, status, FailureExitCode(status, kExitUsage));
+  // Nobody was told of a container whose start was interrupted.
+  const bool unknown = absl::IsCancelled(status);
+  if (unknown || options.config.auto_remove) {
     // Gone already if the engine saw to it.
     container.Remove({.force = true}).IgnoreError();
   }
-  return FailureExitCode(status, kExitUsage);
+  if (unknown && !options.cidfile.empty()) unlink(options.cidfile.c_str());
+  return exit_code;
 }
 
 absl::StatusOr<int> RunAttached(const Context& context,
                                 const ContainerOptions& options,
+                                const CancelToken& interrupt,
                                 StreamSetup& streams, Container& container) {
   const TerminalSize size =
       options.config.tty ? GetTerminalSize(STDIN_FILENO) : TerminalSize{};
@@ -145,6 +155,8 @@ absl::StatusOr<int> RunAttached(const Context& context,
   start.attach = start.attach_stdin || !options.only_stdin();
   start.rows = size.rows;
   start.columns = size.columns;
+  start.cancel = interrupt;
+  streams.CatchSignals();
   absl::StatusOr<std::optional<Session>> session = container.Start(start);
   if (!session.ok()) {
     return StartFailure(context, session.status(), options, container);
@@ -152,11 +164,12 @@ absl::StatusOr<int> RunAttached(const Context& context,
   if (options.only_stdin()) Print(absl::StrCat(container.id(), "\n"));
   if (!session->has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
-                       streams.Run(**std::move(session)));
+                       streams.Run(**std::move(session), interrupt));
   if (!exit.has_value() || options.only_stdin()) return 0;
   if (options.config.auto_remove) {
     // NOT_FOUND: it is gone already.
-    const auto removed = container.Wait({.condition = WaitCondition::kRemoved});
+    const auto removed = container.Wait(
+        {.condition = WaitCondition::kRemoved, .cancel = interrupt});
     if (!removed.ok() && !absl::IsNotFound(removed.status())) {
       context.PrintError(removed.status());
     }
@@ -191,17 +204,18 @@ absl::StatusOr<int> Run(Context& context, ContainerOptions& options,
     streams.emplace(*std::move(setup));
   }
   const absl::StatusOr<Engine> engine = context.OpenEngine();
+  const CancelToken& interrupt = CatchInterrupts();
   absl::StatusOr<Container> container =
-      engine.ok() ? CreateContainer(*engine, options)
+      engine.ok() ? CreateContainer(*engine, options, interrupt)
                   : absl::StatusOr<Container>(engine.status());
   if (!container.ok()) {
-    context.PrintError(container.status());
-    return kExitUsage;
+    return ReportError(context, container.status(), kExitUsage);
   }
   if (streams.has_value()) {
-    return RunAttached(context, options, *streams, *container);
+    return RunAttached(context, options, interrupt, *streams, *container);
   }
-  if (const auto started = container->Start(); !started.ok()) {
+  const auto started = container->Start({.cancel = interrupt});
+  if (!started.ok()) {
     return StartFailure(context, started.status(), options, *container);
   }
   Print(absl::StrCat(container->id(), "\n"));
@@ -217,7 +231,7 @@ absl::StatusOr<int> Create(Context& context, ContainerOptions& options,
   if (options.dry_run) return PrintPlan(context, options);
   CLI_ASSIGN_OR_RETURN(const Engine engine, context.OpenEngine());
   CLI_ASSIGN_OR_RETURN(const Container container,
-                       CreateContainer(engine, options));
+                       CreateContainer(engine, options, CatchInterrupts()));
   Print(absl::StrCat(container.id(), "\n"));
   return 0;
 }

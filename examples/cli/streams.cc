@@ -28,13 +28,13 @@ constexpr size_t kChunkBytes = 32 << 10;
 // What the threads share. A thread that is stuck in a write to a process that
 // does not read may outlive the session by a moment, so it owns this too.
 struct Pumps {
-  Pumps(Session s, const StreamOptions& o, DetachKeys k)
-      : session(std::move(s)), options(o), keys(std::move(k)) {}
+  Pumps(Session s, const StreamOptions& o, DetachKeys k, const CancelToken& l)
+      : session(std::move(s)), options(o), keys(std::move(k)), leave(l) {}
 
   Session session;
   StreamOptions options;
   DetachKeys keys;
-  CancelToken detached;  // ends Read()
+  CancelToken leave;     // ends Read()
   CancelToken finished;  // ends the threads
 };
 
@@ -54,7 +54,7 @@ void PumpStdin(Pumps& pumps) {
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0) {
       if (pumps.options.close_stdin) pumps.session.CloseStdin().IgnoreError();
-      if (pumps.options.only_stdin()) pumps.detached.Cancel();
+      if (pumps.options.only_stdin()) pumps.leave.Cancel();
       return;
     }
     const absl::string_view typed(buffer, static_cast<size_t>(count));
@@ -65,7 +65,7 @@ void PumpStdin(Pumps& pumps) {
     }
     const absl::Status status =
         pumps.session.Write(pumps.options.tty ? data : typed);
-    if (detach) pumps.detached.Cancel();
+    if (detach) pumps.leave.Cancel();
     if (detach || !status.ok()) return;
   }
 }
@@ -93,7 +93,7 @@ void PumpSignals(Pumps& pumps, int signal_fd) {
     unsigned char signals[64];
     const ssize_t count = read(signal_fd, signals, sizeof(signals));
     for (ssize_t i = 0; i < count; ++i) {
-      if (signals[i] == SIGWINCH) {
+      if (signals[i] == SIGWINCH && pumps.options.tty) {
         Resize(pumps);
       } else {
         pumps.session.Signal(signals[i]).IgnoreError();
@@ -146,17 +146,21 @@ absl::StatusOr<StreamSetup> StreamSetup::Make(const StreamOptions& options) {
   }
   int signal_fd = -1;
   if (options.sig_proxy || options.tty) {
-    CLI_ASSIGN_OR_RETURN(signal_fd,
-                         CatchSignals(options.sig_proxy, options.tty));
+    CLI_ASSIGN_OR_RETURN(signal_fd, OpenSignalPipe());
   }
   return StreamSetup(options, signal_fd);
 }
 
-absl::StatusOr<std::optional<ExitStatus>> StreamSetup::Run(Session session) {
+void StreamSetup::CatchSignals() const {
+  if (signal_fd_ >= 0) cli::CatchSignals(/*all=*/options_.sig_proxy);
+}
+
+absl::StatusOr<std::optional<ExitStatus>> StreamSetup::Run(
+    Session session, const CancelToken& leave) {
   CLI_ASSIGN_OR_RETURN(DetachKeys keys,
                        DetachKeys::Parse(options_.detach_keys));
-  const auto pumps =
-      std::make_shared<Pumps>(std::move(session), options_, std::move(keys));
+  const auto pumps = std::make_shared<Pumps>(std::move(session), options_,
+                                             std::move(keys), leave);
   std::optional<RawMode> raw;
   if (options_.tty && options_.stdin_stream) raw.emplace(STDIN_FILENO);
   if (options_.tty && !options_.sized) ResizeForRedraw(*pumps);
@@ -172,11 +176,11 @@ absl::StatusOr<std::optional<ExitStatus>> StreamSetup::Run(Session session) {
     if (options_.stdin_stream) input.emplace(pumps, PumpStdin);
     exit = pumps->session.Read(
         [this](const Output& output) { Deliver(options_, output); },
-        pumps->detached);
+        pumps->leave);
     pumps->finished.Cancel();
   }
   if (exit.ok()) return *exit;
-  if (pumps->detached.cancelled() && absl::IsCancelled(exit.status())) {
+  if (absl::IsCancelled(exit.status()) && InterruptExitCode() == 0) {
     return std::nullopt;
   }
   return exit.status();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "containerkit/cancel.h"
 #include "containerkit/container.h"
 
 namespace containerkit::cli {
@@ -27,18 +28,21 @@ struct StreamOptions {
   bool only_stdin() const { return !stdout_stream && !stderr_stream; }
 };
 
-// Prepares for the session before it is started, so that no signal is lost:
-// the handlers are set, the keys are parsed, a terminal is there if one is
-// needed.
-//
-// Errors: INVALID_ARGUMENT, "the input device is not a TTY".
+// All of a session that can fail is done before there is a container.
 class StreamSetup final {
  public:
+  // Errors: INVALID_ARGUMENT for bad keys, "the input device is not a TTY".
   static absl::StatusOr<StreamSetup> Make(const StreamOptions& options);
 
+  // From here on the signals of ck are those of the session. To be called
+  // before the process is started, so that none is lost.
+  void CatchSignals() const;
+
   // Moves data and signals until the process ends; nullopt: the detach keys
-  // were typed, or there was only input and it ended.
-  absl::StatusOr<std::optional<ExitStatus>> Run(Session session);
+  // were typed, or there was only input and it ended. Cancelling `leave`, an
+  // interrupt's token, ends it with CANCELLED.
+  absl::StatusOr<std::optional<ExitStatus>> Run(Session session,
+                                                const CancelToken& leave = {});
 
  private:
   StreamSetup(const StreamOptions& options, int signal_fd)

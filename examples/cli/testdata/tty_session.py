@@ -151,6 +151,34 @@ def test_attaching_draws_again():
     ck("rm", "-f", "drawn")
 
 
+def test_a_background_reader_is_stopped():
+    """ck reads the terminal out of turn: it stops, as any program does."""
+    leader, follower = pty.openpty()
+    os.write(leader, b"word\n")
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        fcntl.ioctl(follower, termios.TIOCSCTTY, 0)
+        worker = os.fork()
+        if worker == 0:
+            os.setpgid(0, 0)
+            os.dup2(follower, 0)
+            os.execv(CK, [CK, "run", "-i", "--name", "reader", "bb", "cat"])
+        end = time.monotonic() + 20
+        pid, status = 0, 0
+        while pid == 0 and time.monotonic() < end:
+            time.sleep(0.02)
+            pid, status = os.waitpid(worker, os.WUNTRACED | os.WNOHANG)
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+        os._exit(0 if os.WIFSTOPPED(status) else 1)
+    _, status = os.waitpid(child, 0)
+    check(status == 0, "ck in the background")
+    os.close(leader)
+    os.close(follower)
+    ck("rm", "-f", "reader")
+
+
 def test_exec():
     ck("run", "-d", "--name", "host", "bb", "sleep", "1000")
     shell = Terminal("exec", "-it", "host", "sh", rows=33, columns=77)
@@ -180,6 +208,7 @@ def main():
     test_detach_and_attach()
     test_detach_keys_of_the_config()
     test_attaching_draws_again()
+    test_a_background_reader_is_stopped()
     test_exec()
     test_terminal_is_restored()
 
