@@ -77,6 +77,26 @@ HealthConfig EffectiveHealth(const ContainerConfig& config,
   return health;
 }
 
+// Makes the directory, and those above it, where they are missing.
+absl::Status MakeDirectories(const std::string& path) {
+  for (size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    const std::string directory = path.substr(0, end);
+    if (access(directory.c_str(), F_OK) == 0) continue;
+    CK_RETURN_IF_ERROR(sys::MakeDirAt(AT_FDCWD, directory, 0755).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeBindSources(const ContainerConfig& config) {
+  for (const BindMountConfig& bind : config.binds) {
+    if (!bind.create_source) continue;
+    CK_RETURN_IF_ERROR(MakeDirectories(bind.source))
+        << "make the source of the mount " << bind.target;
+  }
+  return absl::OkStatus();
+}
+
 // The namespaces that may be another container's.
 template <typename Config>
 auto Joinable(Config& config) {
@@ -519,6 +539,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
   if (before.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
+  CK_RETURN_IF_ERROR(MakeBindSources(container->config));
   CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
                       PrepareSnapshot(*container));
   // Only of a container without files of its own is what is known of its

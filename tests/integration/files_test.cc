@@ -69,6 +69,28 @@ TEST_F(FilesTest, MissingBindSourceIsNamed) {
   EXPECT_TRUE(absl::StrContains(status.message(), "/no/such/source"));
 }
 
+TEST_F(FilesTest, MissingBindSourceIsMadeIfAsked) {
+  const std::string dir = MakeDirectory("sources");
+  const std::string made = absl::StrCat(dir, "/a//b/");
+  ContainerConfig config = Shell("echo text > /d/f");
+  config.binds.push_back(
+      {.source = made, .target = "/d", .create_source = true});
+  const mode_t umask_before = umask(077);
+  EXPECT_EQ(Run(config).exit_code, 0);
+  umask(umask_before);
+  EXPECT_EQ(Get(absl::StrCat(made, "f")), "text\n");
+  struct stat info;
+  ASSERT_EQ(stat(made.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0755u);
+
+  config.binds[0].source = absl::StrCat(made, "f/below");
+  CK_ASSERT_OK_AND_ASSIGN(Container refused, engine().Create(config));
+  const absl::Status status = refused.Start().status();
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition) << status;
+  EXPECT_TRUE(
+      absl::StrContains(status.message(), "make the source of the mount /d: "));
+}
+
 TEST_F(FilesTest, TmpfsHasItsSizeAndOptions) {
   ContainerConfig config = Shell(
       "grep ' /t ' /proc/mounts; dd if=/dev/zero of=/t/x bs=1M count=3 "
