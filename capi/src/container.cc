@@ -18,10 +18,12 @@
 #include "capi/src/session.h"
 #include "capi/src/strings.h"
 
+using ::containerkit::CancelToken;
 using ::containerkit::Container;
 using ::containerkit::ContainerInfo;
 using ::containerkit::ContainerStats;
 using ::containerkit::ContainerUpdate;
+using ::containerkit::CopyInOptions;
 using ::containerkit::ExitStatus;
 using ::containerkit::PathStat;
 using ::containerkit::ProcessTable;
@@ -283,10 +285,11 @@ ck_status ck_container_copy_out(ck_container* self, const char* path,
                                 const ck_container_copy_out_options* options,
                                 ck_error** err) {
   return Guard(err, [&]() -> absl::Status {
-    CK_RETURN_IF_ERROR(Adopt(options).status());
+    CK_ASSIGN_OR_RETURN(const ck_container_copy_out_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_container> container, Pin(self));
     CK_RETURN_IF_ERROR(CheckString(path, "path"));
-    return container->CopyOut(path, archive_fd);
+    CK_ASSIGN_OR_RETURN(const CancelToken cancel, TokenOf(o.cancel));
+    return container->CopyOut(path, archive_fd, cancel);
   });
 }
 
@@ -298,8 +301,11 @@ ck_status ck_container_copy_in(ck_container* self, const char* path,
     CK_ASSIGN_OR_RETURN(const ck_container_copy_in_options o, Adopt(options));
     CK_ASSIGN_OR_RETURN(Pinned<ck_container> container, Pin(self));
     CK_RETURN_IF_ERROR(CheckString(path, "path"));
-    return container->CopyIn(path, archive_fd, o.no_overwrite_dir_non_dir != 0,
-                             o.copy_uid_gid != 0);
+    CopyInOptions copy;
+    copy.no_overwrite_dir_non_dir = o.no_overwrite_dir_non_dir != 0;
+    copy.copy_uid_gid = o.copy_uid_gid != 0;
+    CK_ASSIGN_OR_RETURN(copy.cancel, TokenOf(o.cancel));
+    return container->CopyIn(path, archive_fd, copy);
   });
 }
 

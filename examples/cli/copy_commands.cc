@@ -37,6 +37,13 @@ struct CopyOptions {
   std::optional<bool> quiet;
 };
 
+CopyInOptions InOptions(const CopyOptions& options) {
+  CopyInOptions in;
+  in.no_overwrite_dir_non_dir = true;
+  in.copy_uid_gid = options.archive;
+  return in;
+}
+
 constexpr Flag kFlags[] = {
     {"archive", 'a', "", "Archive mode (copy all uid/gid information)",
      Set<&CopyOptions::archive>},
@@ -215,7 +222,7 @@ absl::Status CopyTo(Container& container, const std::string& from,
                        " must be a directory"));
     }
     return container.CopyIn(CleanPath(target.path), STDIN_FILENO,
-                            /*no_overwrite_dir_non_dir=*/true, options.archive);
+                            InOptions(options));
   }
   const bool follow = options.follow || AssertsDirectory(from);
   struct stat info;
@@ -234,9 +241,7 @@ absl::Status CopyTo(Container& container, const std::string& from,
       },
       [&](int fd) {
         const std::string directory = CleanPath(plan.directory);
-        return Reworded(container.CopyIn(directory, fd,
-                                         /*no_overwrite_dir_non_dir=*/true,
-                                         options.archive),
+        return Reworded(container.CopyIn(directory, fd, InOptions(options)),
                         to.container, directory);
       }));
   Tell(options, bytes, absl::StrCat(to.container, ":", path));

@@ -212,6 +212,15 @@ struct ProcessTable {
   std::vector<std::vector<std::string>> rows;
 };
 
+struct CopyInOptions {
+  // A file does not replace a directory, nor a directory a file.
+  bool no_overwrite_dir_non_dir = false;
+  // As `docker cp -a`: all belongs to the container's user, if one was
+  // configured; else owners are the archive's.
+  bool copy_uid_gid = false;
+  CancelToken cancel;
+};
+
 struct PathStat {
   std::string name;
   uint64_t size_bytes = 0;
@@ -291,18 +300,16 @@ class Container final {
 
   // Writes what is at `path` as a tar to `fd` (borrowed): Docker's
   // GET /containers/{id}/archive. Works whether it runs or not.
-  // Errors: NOT_FOUND / kPathNotFound.
-  absl::Status CopyOut(const std::string& path, int fd);
+  // Errors: NOT_FOUND / kPathNotFound; CANCELLED.
+  absl::Status CopyOut(const std::string& path, int fd,
+                       const CancelToken& cancel = {});
   // Unpacks a tar (plain, gzip or zstd) from `fd` into the directory `path`.
   // Errors: NOT_FOUND / kPathNotFound; INVALID_ARGUMENT / kNotADirectory;
   // PERMISSION_DENIED / kUnsupportedOption where `path` may not be written: a
   // read-only root or bind mount.
-  //
-  // Owners are those of the archive; with `copy_uid_gid`, as `docker cp -a`,
-  // all belongs to the container's user if one was configured.
+  // CANCELLED; what was unpacked until then stays.
   absl::Status CopyIn(const std::string& path, int fd,
-                      bool no_overwrite_dir_non_dir = false,
-                      bool copy_uid_gid = false);
+                      const CopyInOptions& options = {});
   absl::StatusOr<PathStat> StatPath(const std::string& path);
 
   // Changes limits and the restart policy of a live container.

@@ -134,14 +134,13 @@ absl::StatusOr<ProcessTable> Container::Top(
     const std::vector<std::string>& columns) {
   return core_->containers().Top(id_, columns);
 }
-absl::Status Container::CopyOut(const std::string& path, int fd) {
-  return core_->containers().CopyOut(id_, path, fd);
+absl::Status Container::CopyOut(const std::string& path, int fd,
+                                const CancelToken& cancel) {
+  return core_->containers().CopyOut(id_, path, fd, cancel);
 }
 absl::Status Container::CopyIn(const std::string& path, int fd,
-                               bool no_overwrite_dir_non_dir,
-                               bool copy_uid_gid) {
-  return core_->containers().CopyIn(id_, path, fd, no_overwrite_dir_non_dir,
-                                    copy_uid_gid);
+                               const CopyInOptions& options) {
+  return core_->containers().CopyIn(id_, path, fd, options);
 }
 absl::StatusOr<PathStat> Container::StatPath(const std::string& path) {
   return core_->containers().StatPath(id_, path);

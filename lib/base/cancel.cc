@@ -84,19 +84,33 @@ absl::Status CancellableSleep(const CancelToken& cancel,
   return CheckCancelled(cancel, operation);
 }
 
-absl::Status WaitReadable(const CancelToken& cancel, int fd,
-                          absl::string_view operation) {
+namespace {
+
+absl::Status WaitUntilReady(const CancelToken& cancel, int fd, short wanted,
+                            absl::string_view operation) {
   for (;;) {
     CK_RETURN_IF_ERROR(CheckCancelled(cancel, operation));
-    pollfd events[2] = {{.fd = fd, .events = POLLIN, .revents = 0},
+    pollfd events[2] = {{.fd = fd, .events = wanted, .revents = 0},
                         {.fd = cancel.fd(), .events = POLLIN, .revents = 0}};
     const int ready = poll(events, 2, cancel.fd() < 0 ? 100 : -1);
     if (ready < 0 && errno != EINTR) {
       return SyscallError(errno, operation, "poll");
     }
-    // Whatever is the matter with it, read(2) tells.
+    // Whatever is the matter with it, read(2) or write(2) tells.
     if (ready > 0 && events[0].revents != 0) return absl::OkStatus();
   }
+}
+
+}  // namespace
+
+absl::Status WaitReadable(const CancelToken& cancel, int fd,
+                          absl::string_view operation) {
+  return WaitUntilReady(cancel, fd, POLLIN, operation);
+}
+
+absl::Status WaitWritable(const CancelToken& cancel, int fd,
+                          absl::string_view operation) {
+  return WaitUntilReady(cancel, fd, POLLOUT, operation);
 }
 
 }  // namespace containerkit

@@ -30,6 +30,11 @@ absl::Status CancellableSleep(const CancelToken& cancel,
 absl::Status WaitReadable(const CancelToken& cancel, int fd,
                           absl::string_view operation);
 
+// As WaitReadable(), of a write(2). One of more than PIPE_BUF bytes may still
+// block, unless `fd` is O_NONBLOCK.
+absl::Status WaitWritable(const CancelToken& cancel, int fd,
+                          absl::string_view operation);
+
 }  // namespace containerkit
 
 #endif  // CONTAINERKIT_LIB_BASE_CANCEL_H_

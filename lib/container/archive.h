@@ -35,9 +35,10 @@ absl::StatusOr<PathStat> StatPath(const sys::RootDir& root,
 // gives an entry of the size that was announced; no byte comes from outside
 // the root.
 // Errors: as StatPath(); as write(2) on `fd`; RESOURCE_EXHAUSTED /
-//         kLimitExceeded for trees of more than 256 levels.
+//         kLimitExceeded for trees of more than 256 levels; CANCELLED.
 absl::Status CopyOut(const sys::RootDir& root, const std::string& path, int fd,
-                     const ArchiveIds& ids = {});
+                     const ArchiveIds& ids = {},
+                     const CancelToken& cancel = {});
 
 struct CopyInOptions {
   // A file does not replace a directory, nor a directory a file.
@@ -47,6 +48,7 @@ struct CopyInOptions {
   bool copy_uid_gid = false;
   std::optional<std::pair<uint32_t, uint32_t>> owner;
   ArchiveIds ids;
+  CancelToken cancel;
 };
 
 // Unpacks a tar (plain, gzip or zstd), read from `fd` (borrowed) to its end,
@@ -61,8 +63,8 @@ struct CopyInOptions {
 // Errors: NOT_FOUND / kPathNotFound; INVALID_ARGUMENT / kNotADirectory,
 //         kArchiveEntryRefused, kInvalidArgument for a refused overwrite;
 //         DATA_LOSS / kArchiveCorrupt; PERMISSION_DENIED;
-//         RESOURCE_EXHAUSTED / kDiskFull. What was unpacked before an error
-//         stays.
+//         RESOURCE_EXHAUSTED / kDiskFull; CANCELLED. What was unpacked before
+//         an error stays.
 absl::Status CopyIn(const sys::RootDir& root, const std::string& path, int fd,
                     const CopyInOptions& options = {});
 

@@ -1,7 +1,6 @@
 // CopyIn.
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -15,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 #include "lib/container/archive.h"
@@ -44,7 +44,8 @@ absl::Status Refuse(absl::string_view message, const std::string& path) {
 // The descriptor's bytes, decompressed.
 class FdSource : public store::ByteSource {
  public:
-  explicit FdSource(int fd) : fd_(fd), raw_(kReadBytes, '\0') {}
+  FdSource(int fd, const CancelToken& cancel)
+      : fd_(fd), cancel_(cancel), raw_(kReadBytes, '\0') {}
 
   absl::StatusOr<absl::string_view> Next() override {
     if (decompressor_ == nullptr) {
@@ -87,22 +88,21 @@ class FdSource : public store::ByteSource {
   // Reads once, behind the first `keep` bytes.
   absl::Status Fill(size_t keep) {
     for (;;) {
+      CK_RETURN_IF_ERROR(WaitReadable(cancel_, fd_, kOperation));
       const ssize_t n = read(fd_, raw_.data() + keep, raw_.size() - keep);
       if (n >= 0) {
         end_ = n == 0;
         rest_ = absl::string_view(raw_.data(), keep + n);
         return absl::OkStatus();
       }
-      if (errno == EAGAIN) {
-        pollfd ready = {.fd = fd_, .events = POLLIN, .revents = 0};
-        poll(&ready, 1, -1);
-      } else if (errno != EINTR) {
+      if (errno != EAGAIN && errno != EINTR) {
         return SyscallError(errno, kOperation, "read");
       }
     }
   }
 
   const int fd_;
+  const CancelToken cancel_;
   std::string raw_;
   absl::string_view rest_;  // of raw_
   bool end_ = false;
@@ -401,7 +401,7 @@ absl::Status CopyIn(const sys::RootDir& root, const std::string& path, int fd,
                       .path = path});
   }
   CK_RETURN_IF_ERROR(CheckWritable(root, directory));
-  FdSource source(fd);
+  FdSource source(fd, options.cancel);
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<store::TarReader> reader,
                       store::TarReader::Open(&source));
   Unpacker unpacker(root, directory, options);

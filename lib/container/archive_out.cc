@@ -98,7 +98,8 @@ bool IsKernelView(int fd) {
 // followed.
 class TreeWriter {
  public:
-  TreeWriter(int fd, const ArchiveIds& ids) : tar_(fd), ids_(ids) {}
+  TreeWriter(int fd, const ArchiveIds& ids, const CancelToken& cancel)
+      : tar_(fd, cancel), ids_(ids) {}
 
   absl::Status Add(int fd, const std::string& name, int depth) {
     CK_ASSIGN_OR_RETURN(const struct stat st, StatFd(fd));
@@ -248,9 +249,9 @@ absl::StatusOr<PathStat> StatPath(const sys::RootDir& root,
 }
 
 absl::Status CopyOut(const sys::RootDir& root, const std::string& path, int fd,
-                     const ArchiveIds& ids) {
+                     const ArchiveIds& ids, const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(const Found found, Find(root, path));
-  TreeWriter writer(fd, ids);
+  TreeWriter writer(fd, ids, cancel);
   const std::string name = found.path.name == "/" ? "" : found.path.name;
   CK_RETURN_IF_ERROR(writer.Add(found.fd.get(), name, 0));
   return writer.Finish();

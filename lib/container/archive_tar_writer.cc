@@ -1,19 +1,23 @@
 #include "lib/container/archive_tar_writer.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 
 namespace containerkit::container {
@@ -180,6 +184,14 @@ ssize_t WriteQuietly(int fd, absl::string_view bytes) {
 
 }  // namespace
 
+TarWriter::TarWriter(int fd, CancelToken cancel)
+    : fd_(fd), cancel_(std::move(cancel)), at_once_(PIPE_BUF) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return;
+  socket_ = S_ISSOCK(st.st_mode);
+  if (S_ISREG(st.st_mode)) at_once_ = SIZE_MAX;
+}
+
 absl::Status TarWriter::Add(const TarEntry& entry) {
   std::string path = entry.path;
   if (entry.type == TarEntry::Type::kDirectory && !absl::EndsWith(path, "/")) {
@@ -252,23 +264,25 @@ absl::Status TarWriter::Append(absl::string_view bytes) {
   return buffer_.size() < kFlushBytes ? absl::OkStatus() : Flush();
 }
 
+absl::StatusOr<size_t> TarWriter::WriteSome(absl::string_view bytes) {
+  constexpr absl::string_view kWrite = "container.copy_out";
+  for (;;) {
+    CK_RETURN_IF_ERROR(WaitWritable(cancel_, fd_, kWrite));
+    const ssize_t n = socket_ ? send(fd_, bytes.data(), bytes.size(),
+                                     MSG_NOSIGNAL | MSG_DONTWAIT)
+                              : WriteQuietly(fd_, bytes.substr(0, at_once_));
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EAGAIN && errno != EINTR) {
+      return SyscallError(errno, kWrite, "write");
+    }
+  }
+}
+
 absl::Status TarWriter::Flush() {
   absl::string_view rest = buffer_;
   while (!rest.empty()) {
-    ssize_t n = -1;
-    if (socket_) {
-      n = send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
-      socket_ = n >= 0 || errno != ENOTSOCK;
-    }
-    if (!socket_) n = WriteQuietly(fd_, rest);
-    if (n >= 0) {
-      rest.remove_prefix(n);
-    } else if (errno == EAGAIN) {
-      pollfd ready = {.fd = fd_, .events = POLLOUT, .revents = 0};
-      poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
-      return SyscallError(errno, "container.copy_out", "write");
-    }
+    CK_ASSIGN_OR_RETURN(const size_t written, WriteSome(rest));
+    rest.remove_prefix(written);
   }
   buffer_.clear();
   return absl::OkStatus();

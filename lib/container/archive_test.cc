@@ -157,7 +157,7 @@ TEST(TarWriterTest, KeepsWhatUstarCannot) {
   file.mtime = {1700000000, 1};
   file.xattrs = {{"user.a", std::string("x\0\n=y", 5)}};
   const UniqueFd fd = Memory();
-  TarWriter writer(fd.get());
+  TarWriter writer(fd.get(), CancelToken());
   CK_ASSERT_OK(writer.Add(entry));
   CK_ASSERT_OK(writer.Add(file));
   CK_ASSERT_OK(writer.Data("abc"));
@@ -191,7 +191,7 @@ TEST(TarWriterTest, AReaderThatWentAwayIsAnErrorNotASignal) {
               0);
     UniqueFd(ends[0]).Reset();
     const UniqueFd out(ends[1]);
-    TarWriter writer(out.get());
+    TarWriter writer(out.get(), CancelToken());
     const absl::Status status = writer.Finish();
     EXPECT_EQ(GetErrorDetail(status)->os_errno, EPIPE);
   }

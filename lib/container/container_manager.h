@@ -122,9 +122,10 @@ class ContainerManager {
   absl::StatusOr<ContainerStats> Stats(const std::string& id);
   absl::StatusOr<ProcessTable> Top(const std::string& id,
                                    const std::vector<std::string>& columns);
-  absl::Status CopyOut(const std::string& id, const std::string& path, int fd);
+  absl::Status CopyOut(const std::string& id, const std::string& path, int fd,
+                       const CancelToken& cancel);
   absl::Status CopyIn(const std::string& id, const std::string& path, int fd,
-                      bool no_overwrite_dir_non_dir, bool copy_uid_gid);
+                      const containerkit::CopyInOptions& options);
   absl::StatusOr<PathStat> StatPath(const std::string& id,
                                     const std::string& path);
 

@@ -197,30 +197,32 @@ ContainerManager::OwnerOf(const Loaded& container) {
 }
 
 absl::Status ContainerManager::CopyOut(const std::string& id,
-                                       const std::string& path, int fd) {
+                                       const std::string& path, int fd,
+                                       const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   return WithObject(WithRoot(*container,
                              [&](const sys::RootDir& root) {
                                return container::CopyOut(
-                                   root, path, fd, IdsOf(container->record));
+                                   root, path, fd, IdsOf(container->record),
+                                   cancel);
                              }),
                     "container", id);
 }
 
-absl::Status ContainerManager::CopyIn(const std::string& id,
-                                      const std::string& path, int fd,
-                                      bool no_overwrite_dir_non_dir,
-                                      bool copy_uid_gid) {
+absl::Status ContainerManager::CopyIn(
+    const std::string& id, const std::string& path, int fd,
+    const containerkit::CopyInOptions& options) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  CopyInOptions options;
-  options.no_overwrite_dir_non_dir = no_overwrite_dir_non_dir;
-  options.copy_uid_gid = copy_uid_gid;
-  options.ids = IdsOf(container->record);
-  if (copy_uid_gid) {
-    CK_ASSIGN_OR_RETURN(options.owner, OwnerOf(*container));
+  CopyInOptions in;
+  in.no_overwrite_dir_non_dir = options.no_overwrite_dir_non_dir;
+  in.copy_uid_gid = options.copy_uid_gid;
+  in.ids = IdsOf(container->record);
+  in.cancel = options.cancel;
+  if (options.copy_uid_gid) {
+    CK_ASSIGN_OR_RETURN(in.owner, OwnerOf(*container));
   }
   const auto copy = [&](const sys::RootDir& root) {
-    return container::CopyIn(root, path, fd, options);
+    return container::CopyIn(root, path, fd, in);
   };
   return WithObject(WithRoot(*container, copy), "container", id);
 }

@@ -111,6 +111,24 @@ static ck_status CancelPull(Host* host, ck_cancel* cancel, ck_error** err) {
   return status;
 }
 
+static ck_status CancelCopyIn(Host* host, ck_cancel* cancel, ck_error** err) {
+  ck_container_copy_in_options options = CK_CONTAINER_COPY_IN_OPTIONS_INIT;
+  options.cancel = cancel;
+  return ck_container_copy_in(host->running, "/tmp", host->pipe, &options, err);
+}
+
+/* Nobody reads it. */
+static ck_status CancelCopyOut(Host* host, ck_cancel* cancel, ck_error** err) {
+  ck_container_copy_out_options options = CK_CONTAINER_COPY_OUT_OPTIONS_INIT;
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  options.cancel = cancel;
+  const ck_status status =
+      ck_container_copy_out(host->running, "/bin", ends[1], &options, err);
+  CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+  return status;
+}
+
 /* A first process without a handler does not see SIGTERM. */
 static ck_container* StartDeaf(Host* host) {
   ck_error* err = NULL;
@@ -255,9 +273,10 @@ static void CancelBefore(ck_engine* engine) {
 
 static void CancelEach(Host* host, int rounds) {
   static const Operation kOperations[] = {
-      CancelStart, CancelExec,    CancelWait, CancelWaitForRemoval,
-      CancelLogs,  CancelWatch,   CancelPull, CancelLoad,
-      CancelStop,  CancelRestart, CancelWrite};
+      CancelStart,  CancelExec,    CancelWait,  CancelWaitForRemoval,
+      CancelLogs,   CancelWatch,   CancelPull,  CancelLoad,
+      CancelStop,   CancelRestart, CancelWrite, CancelCopyIn,
+      CancelCopyOut};
   for (size_t i = 0; i < sizeof kOperations / sizeof kOperations[0]; ++i) {
     for (int k = 0; k < rounds; ++k) {
       CancelOnce(host, kOperations[i], k % 2);

@@ -302,7 +302,7 @@ TEST_F(FilesTest, CopiedFilesBelongToTheUserIfAsked) {
     const UniqueFd plain(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
     CK_ASSERT_OK(container.CopyIn("/tmp", plain.get()));
     const UniqueFd owned(open(tar.c_str(), O_RDONLY | O_CLOEXEC));
-    CK_ASSERT_OK(container.CopyIn("/", owned.get(), false, true));
+    CK_ASSERT_OK(container.CopyIn("/", owned.get(), {.copy_uid_gid = true}));
     StartOptions options;
     options.attach = true;
     CK_ASSERT_OK_AND_ASSIGN(auto session, container.Start(options));

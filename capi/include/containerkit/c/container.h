@@ -402,11 +402,12 @@ CK_EXPORT ck_status ck_container_top(ck_container* self,
                                      ck_process_table** out, ck_error** err);
 
 typedef struct ck_container_copy_out_options {
-  size_t struct_size; /* set by CK_CONTAINER_COPY_OUT_OPTIONS_INIT */
-  uint64_t reserved;  /* must be 0 */
+  size_t struct_size;      /* set by CK_CONTAINER_COPY_OUT_OPTIONS_INIT */
+  uint64_t reserved;       /* must be 0 */
+  const ck_cancel* cancel; /* NULL: none */
 } ck_container_copy_out_options;
 #define CK_CONTAINER_COPY_OUT_OPTIONS_INIT \
-  { sizeof(ck_container_copy_out_options), 0 }
+  { sizeof(ck_container_copy_out_options), 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_copy_out_options_init(
@@ -414,7 +415,8 @@ CK_EXPORT void ck_container_copy_out_options_init(
 
 /** Writes what is at `path` as a tar to a descriptor, which stays the caller's;
  *  whether the container runs or not. Errors: CK_NOT_FOUND /
- *  CK_REASON_PATH_NOT_FOUND. Blocks on the descriptor. Thread-safe.
+ *  CK_REASON_PATH_NOT_FOUND; CK_CANCELLED. Blocks on the descriptor.
+ * Thread-safe.
  *  @since 0.1 */
 CK_EXPORT ck_status ck_container_copy_out(
     ck_container* self, const char* path, int32_t archive_fd,
@@ -427,11 +429,11 @@ typedef struct ck_container_copy_in_options {
    * configured; else owners are the archive's. */
   uint8_t copy_uid_gid;
   uint8_t reserved[6]; /* must be 0 */
+  /* What was unpacked until then stays. NULL: none. */
+  const ck_cancel* cancel;
 } ck_container_copy_in_options;
-#define CK_CONTAINER_COPY_IN_OPTIONS_INIT             \
-  {                                                   \
-    sizeof(ck_container_copy_in_options), 0, 0, { 0 } \
-  }
+#define CK_CONTAINER_COPY_IN_OPTIONS_INIT \
+  { sizeof(ck_container_copy_in_options), 0, 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_copy_in_options_init(
@@ -440,8 +442,8 @@ CK_EXPORT void ck_container_copy_in_options_init(
 /** Unpacks a tar (plain, gzip or zstd) from a descriptor, which stays the
  *  caller's, into the directory `path`. Errors: CK_NOT_FOUND /
  *  CK_REASON_PATH_NOT_FOUND; CK_INVALID_ARGUMENT / CK_REASON_NOT_A_DIRECTORY;
- *  CK_PERMISSION_DENIED for a read-only root. Blocks on the descriptor.
- *  Thread-safe. @since 0.1 */
+ *  CK_PERMISSION_DENIED where `path` may not be written; CK_CANCELLED. Blocks
+ *  on the descriptor. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_copy_in(
     ck_container* self, const char* path, int32_t archive_fd,
     const ck_container_copy_in_options* options, ck_error** err);
