@@ -31,7 +31,7 @@ bool AddLine(const std::string& name, const std::string& line) {
          mount(changed.c_str(), original.c_str(), "", MS_BIND, nullptr) == 0;
 }
 
-bool BecomeOrdinaryUser() {
+bool BecomeOrdinaryUser(bool has_range) {
   const std::string id = absl::StrCat(kOrdinaryUser);
   const std::string range = absl::StrCat("ordinary:", kFirstSubId, ":65536");
   return unshare(CLONE_NEWNS) == 0 &&
@@ -39,18 +39,19 @@ bool BecomeOrdinaryUser() {
          mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") == 0 &&
          AddLine("passwd", absl::StrCat("ordinary:x:", id, ":", id, "::/:")) &&
          AddLine("group", absl::StrCat("ordinary:x:", id, ":")) &&
-         AddLine("subuid", range) && AddLine("subgid", range) &&
+         (!has_range ||
+          (AddLine("subuid", range) && AddLine("subgid", range))) &&
          setgroups(0, nullptr) == 0 && setgid(kOrdinaryUser) == 0 &&
          setuid(kOrdinaryUser) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
 }
 
 }  // namespace
 
-int AsOrdinaryUser(const std::function<int()>& body) {
+int AsOrdinaryUser(const std::function<int()>& body, bool has_range) {
   fflush(nullptr);
   const pid_t pid = fork();
   if (pid == 0) {
-    if (!BecomeOrdinaryUser()) {
+    if (!BecomeOrdinaryUser(has_range)) {
       perror("become an ordinary user");
       _exit(kNotThatUser);
     }

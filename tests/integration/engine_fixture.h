@@ -52,7 +52,7 @@ class EngineTest : public ::testing::Test {
   std::optional<Engine> engine_;
 };
 
-// Waits up to five seconds for `condition`.
+// Waits up to 30 s for `condition`.
 bool Eventually(const std::function<bool()>& condition);
 
 // A tar of a root file system with busybox and its applets; path of the file.

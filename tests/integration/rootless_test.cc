@@ -65,16 +65,16 @@ class RootlessTest : public ::testing::Test {
   void TearDown() override { OutputOf("rm -rf " + scratch_); }
 
   // Runs `body` as the user, with an open engine and the image "box".
-  void AsUser(const std::function<void()>& body) {
-    const int result = AsOrdinaryUser([&] {
+  void AsUser(const std::function<void()>& body, bool has_range = true) {
+    const auto in_child = [&] {
       const Snapshot before = Snapshot::Take();
       OpenEngine();
       if (engine_.has_value()) body();
       engine_.reset();
       EXPECT_EQ(Snapshot::WaitUntilBackTo(before), "");
       return HasFailure() ? 1 : 0;
-    });
-    EXPECT_EQ(result, 0);
+    };
+    EXPECT_EQ(AsOrdinaryUser(in_child, has_range), 0);
   }
 
   void OpenEngine() {
@@ -240,6 +240,30 @@ TEST_F(RootlessTest, R11CgroupsAreReadOnly) {
       }
     }
   });
+}
+
+// Without a range there is one id: the user's own, which is root's inside.
+TEST_F(RootlessTest, WithoutARangeTheSingleIdOwnsAll) {
+  const auto body = [this] {
+    Container container = Create(
+        "id -u; cat /proc/self/uid_map | tr -s ' '; "
+        "stat -c '%n %u:%g %a' /secret/file /set-id /far; "
+        "cat /secret/file; echo new > /secret/new; "
+        "chown 1000 /secret/new 2>/dev/null || echo refused");
+    EXPECT_EQ(Run(container),
+              absl::StrCat("0\n 0 ", kOrdinaryUser,
+                           " 1\n/secret/file 0:0 600\n/set-id 0:0 2755\n"
+                           "/far 0:0 644\ntext\nrefused\n"));
+    CK_EXPECT_OK(container.Remove({.force = false, .volumes = true}));
+    Container other = Create("true", "app");
+    const auto started = other.Start();
+    EXPECT_EQ(started.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(GetErrorDetail(started.status())->operation, "launch.User");
+    CK_EXPECT_OK(other.Remove({.force = true, .volumes = true}));
+    CK_EXPECT_OK(engine_->Prune(/*all_images=*/true, /*dry_run=*/false));
+  };
+  AsUser(body, /*has_range=*/false);
+  EXPECT_EQ(Foreign(), "");
 }
 
 }  // namespace
