@@ -197,10 +197,12 @@ expect_err err
 printf 'input' | timeout 30 "$CK" run --rm -i -a stdout bb cat >"$WORK/out"
 expect [ "$(cat "$WORK/out")" = input ]
 # With input alone ck ends when its input does; the container goes on.
-head -c 3000000 /dev/zero | timeout 30 "$CK" run -i -a stdin --name fed bb \
-  sh -c 'wc -c; exit 6' >"$WORK/out"
+head -c 3000000 /dev/zero | timeout -k 5 30 "$CK" run -i -a stdin --name fed bb \
+  sh -c 'wc -c; until [ -e /tmp/go ]; do sleep 0.02; done; exit 6' >"$WORK/out"
 expect [ $? = 0 ]
 expect [ "$(cat "$WORK/out")" = "$("$CK" ps -aq --no-trunc -f name=fed)" ]
+ck exec fed touch /tmp/go
+expect_code 0
 ck wait fed
 expect_out 6
 ck logs fed
@@ -239,6 +241,7 @@ env --default-signal "$CK" run --sig-proxy=false --name alone bb sh -c \
 runner=$!
 wait_for ready
 kill -INT $runner
+timeout 30 tail --pid=$runner -f /dev/null || kill -KILL $runner
 wait $runner
 expect [ $? = 130 ]
 ck inspect -f '{{.State.Status}}' alone

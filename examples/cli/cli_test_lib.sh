@@ -74,7 +74,7 @@ fail() {
 
 # Runs ck; OUT, ERR and CODE are what it did.
 ck() {
-  timeout 30 "$CK" "$@" >"$WORK/out" 2>"$WORK/err"
+  timeout -k 5 30 "$CK" "$@" >"$WORK/out" 2>"$WORK/err"
   CODE=$?
   OUT=$(cat "$WORK/out")
   ERR=$(cat "$WORK/err")
