@@ -29,17 +29,19 @@ FIELD(ck_container_start_options, attach, 32, 1);
 FIELD(ck_container_start_options, attach_stdin, 33, 1);
 FIELD(ck_container_start_options, reserved, 34, 6);
 
-SIZE(ck_container_stop_options, 24);
+SIZE(ck_container_stop_options, 32);
 FIELD(ck_container_stop_options, struct_size, 0, 8);
 FIELD(ck_container_stop_options, timeout_ns, 8, 8);
 FIELD(ck_container_stop_options, signal, 16, 4);
 FIELD(ck_container_stop_options, reserved, 20, 4);
+FIELD(ck_container_stop_options, cancel, 24, 8);
 
-SIZE(ck_container_restart_options, 24);
+SIZE(ck_container_restart_options, 32);
 FIELD(ck_container_restart_options, struct_size, 0, 8);
 FIELD(ck_container_restart_options, timeout_ns, 8, 8);
 FIELD(ck_container_restart_options, signal, 16, 4);
 FIELD(ck_container_restart_options, reserved, 20, 4);
+FIELD(ck_container_restart_options, cancel, 24, 8);
 
 SIZE(ck_container_kill_options, 16);
 FIELD(ck_container_kill_options, struct_size, 0, 8);
@@ -118,15 +120,17 @@ FIELD(ck_container_top_options, columns, 8, 8);
 FIELD(ck_container_top_options, columns_count, 16, 8);
 FIELD(ck_container_top_options, reserved, 24, 8);
 
-SIZE(ck_container_copy_out_options, 16);
+SIZE(ck_container_copy_out_options, 24);
 FIELD(ck_container_copy_out_options, struct_size, 0, 8);
 FIELD(ck_container_copy_out_options, reserved, 8, 8);
+FIELD(ck_container_copy_out_options, cancel, 16, 8);
 
-SIZE(ck_container_copy_in_options, 16);
+SIZE(ck_container_copy_in_options, 24);
 FIELD(ck_container_copy_in_options, struct_size, 0, 8);
 FIELD(ck_container_copy_in_options, no_overwrite_dir_non_dir, 8, 1);
 FIELD(ck_container_copy_in_options, copy_uid_gid, 9, 1);
 FIELD(ck_container_copy_in_options, reserved, 10, 6);
+FIELD(ck_container_copy_in_options, cancel, 16, 8);
 
 SIZE(ck_container_stat_path_options, 16);
 FIELD(ck_container_stat_path_options, struct_size, 0, 8);
@@ -231,16 +235,18 @@ SIZE(ck_engine_dry_run_options, 16);
 FIELD(ck_engine_dry_run_options, struct_size, 0, 8);
 FIELD(ck_engine_dry_run_options, reserved, 8, 8);
 
-SIZE(ck_engine_check_store_options, 16);
+SIZE(ck_engine_check_store_options, 24);
 FIELD(ck_engine_check_store_options, struct_size, 0, 8);
 FIELD(ck_engine_check_store_options, repair, 8, 1);
 FIELD(ck_engine_check_store_options, reserved, 9, 7);
+FIELD(ck_engine_check_store_options, cancel, 16, 8);
 
-SIZE(ck_engine_prune_options, 16);
+SIZE(ck_engine_prune_options, 24);
 FIELD(ck_engine_prune_options, struct_size, 0, 8);
 FIELD(ck_engine_prune_options, all_images, 8, 1);
 FIELD(ck_engine_prune_options, dry_run, 9, 1);
 FIELD(ck_engine_prune_options, reserved, 10, 6);
+FIELD(ck_engine_prune_options, cancel, 16, 8);
 
 SIZE(ck_engine_watch_options, 48);
 FIELD(ck_engine_watch_options, struct_size, 0, 8);
@@ -344,9 +350,10 @@ SIZE(ck_scope_end_options, 16);
 FIELD(ck_scope_end_options, struct_size, 0, 8);
 FIELD(ck_scope_end_options, reserved, 8, 8);
 
-SIZE(ck_session_write_options, 16);
+SIZE(ck_session_write_options, 24);
 FIELD(ck_session_write_options, struct_size, 0, 8);
 FIELD(ck_session_write_options, reserved, 8, 8);
+FIELD(ck_session_write_options, cancel, 16, 8);
 
 SIZE(ck_session_read_options, 24);
 FIELD(ck_session_read_options, struct_size, 0, 8);

@@ -7,8 +7,8 @@
 #define CK_SIZE_0_1_ck_container_create_options 24
 #define CK_SIZE_0_1_ck_container_find_options 16
 #define CK_SIZE_0_1_ck_container_start_options 40
-#define CK_SIZE_0_1_ck_container_stop_options 24
-#define CK_SIZE_0_1_ck_container_restart_options 24
+#define CK_SIZE_0_1_ck_container_stop_options 32
+#define CK_SIZE_0_1_ck_container_restart_options 32
 #define CK_SIZE_0_1_ck_container_kill_options 16
 #define CK_SIZE_0_1_ck_container_pause_options 16
 #define CK_SIZE_0_1_ck_container_wait_options 32
@@ -20,8 +20,8 @@
 #define CK_SIZE_0_1_ck_container_logs_options 48
 #define CK_SIZE_0_1_ck_container_read_stats_options 16
 #define CK_SIZE_0_1_ck_container_top_options 32
-#define CK_SIZE_0_1_ck_container_copy_out_options 16
-#define CK_SIZE_0_1_ck_container_copy_in_options 16
+#define CK_SIZE_0_1_ck_container_copy_out_options 24
+#define CK_SIZE_0_1_ck_container_copy_in_options 24
 #define CK_SIZE_0_1_ck_container_stat_path_options 16
 #define CK_SIZE_0_1_ck_container_update_options 32
 #define CK_SIZE_0_1_ck_container_config_create_options 120
@@ -33,8 +33,8 @@
 #define CK_SIZE_0_1_ck_engine_open_options 96
 #define CK_SIZE_0_1_ck_engine_inspect_options 16
 #define CK_SIZE_0_1_ck_engine_dry_run_options 16
-#define CK_SIZE_0_1_ck_engine_check_store_options 16
-#define CK_SIZE_0_1_ck_engine_prune_options 16
+#define CK_SIZE_0_1_ck_engine_check_store_options 24
+#define CK_SIZE_0_1_ck_engine_prune_options 24
 #define CK_SIZE_0_1_ck_engine_watch_options 48
 #define CK_SIZE_0_1_ck_image_pull_options 80
 #define CK_SIZE_0_1_ck_image_list_tags_options 48
@@ -49,7 +49,7 @@
 #define CK_SIZE_0_1_ck_resources_create_options 120
 #define CK_SIZE_0_1_ck_scope_create_options 16
 #define CK_SIZE_0_1_ck_scope_end_options 16
-#define CK_SIZE_0_1_ck_session_write_options 16
+#define CK_SIZE_0_1_ck_session_write_options 24
 #define CK_SIZE_0_1_ck_session_read_options 24
 
 #endif  // CONTAINERKIT_CAPI_SRC_SIZES_0_1_H_

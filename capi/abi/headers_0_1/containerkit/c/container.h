@@ -105,16 +105,20 @@ typedef struct ck_container_stop_options {
   int64_t timeout_ns;
   int32_t signal;    /* 0: the container's, else SIGTERM */
   uint32_t reserved; /* must be 0 */
+  /* Ends the wait, not what was asked for: the container that got its signal
+   * still ends, at the latest after timeout_ns. NULL: none. */
+  const ck_cancel* cancel;
 } ck_container_stop_options;
 #define CK_CONTAINER_STOP_OPTIONS_INIT \
-  { sizeof(ck_container_stop_options), CK_TIMEOUT_DEFAULT, 0, 0 }
+  { sizeof(ck_container_stop_options), CK_TIMEOUT_DEFAULT, 0, 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_stop_options_init(
     ck_container_stop_options* options, size_t size);
 
 /** Sends the signal, waits, then kills. Errors: CK_FAILED_PRECONDITION /
- *  CK_REASON_ALREADY_STOPPED; CK_DEADLINE_EXCEEDED if it survived the kill.
+ *  CK_REASON_ALREADY_STOPPED; CK_DEADLINE_EXCEEDED if it survived the kill;
+ *  CK_CANCELLED.
  *  Blocks up to timeout_ns + 5 s. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_stop(ck_container* self,
                                       const ck_container_stop_options* options,
@@ -125,15 +129,18 @@ typedef struct ck_container_restart_options {
   int64_t timeout_ns; /* as of ck_container_stop() */
   int32_t signal;
   uint32_t reserved; /* must be 0 */
+  /* As of ck_container_stop(); it is not started then. NULL: none. */
+  const ck_cancel* cancel;
 } ck_container_restart_options;
 #define CK_CONTAINER_RESTART_OPTIONS_INIT \
-  { sizeof(ck_container_restart_options), CK_TIMEOUT_DEFAULT, 0, 0 }
+  { sizeof(ck_container_restart_options), CK_TIMEOUT_DEFAULT, 0, 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_restart_options_init(
     ck_container_restart_options* options, size_t size);
 
-/** Stops it if it runs, then starts it. Blocks. Thread-safe. @since 0.1 */
+/** Stops it if it runs, then starts it. Errors: as ck_container_stop() and
+ *  ck_container_start(). Blocks. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_restart(
     ck_container* self, const ck_container_restart_options* options,
     ck_error** err);
@@ -395,11 +402,12 @@ CK_EXPORT ck_status ck_container_top(ck_container* self,
                                      ck_process_table** out, ck_error** err);
 
 typedef struct ck_container_copy_out_options {
-  size_t struct_size; /* set by CK_CONTAINER_COPY_OUT_OPTIONS_INIT */
-  uint64_t reserved;  /* must be 0 */
+  size_t struct_size;      /* set by CK_CONTAINER_COPY_OUT_OPTIONS_INIT */
+  uint64_t reserved;       /* must be 0 */
+  const ck_cancel* cancel; /* NULL: none */
 } ck_container_copy_out_options;
 #define CK_CONTAINER_COPY_OUT_OPTIONS_INIT \
-  { sizeof(ck_container_copy_out_options), 0 }
+  { sizeof(ck_container_copy_out_options), 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_copy_out_options_init(
@@ -407,7 +415,8 @@ CK_EXPORT void ck_container_copy_out_options_init(
 
 /** Writes what is at `path` as a tar to a descriptor, which stays the caller's;
  *  whether the container runs or not. Errors: CK_NOT_FOUND /
- *  CK_REASON_PATH_NOT_FOUND. Blocks on the descriptor. Thread-safe.
+ *  CK_REASON_PATH_NOT_FOUND; CK_CANCELLED. Blocks on the descriptor.
+ * Thread-safe.
  *  @since 0.1 */
 CK_EXPORT ck_status ck_container_copy_out(
     ck_container* self, const char* path, int32_t archive_fd,
@@ -420,11 +429,11 @@ typedef struct ck_container_copy_in_options {
    * configured; else owners are the archive's. */
   uint8_t copy_uid_gid;
   uint8_t reserved[6]; /* must be 0 */
+  /* What was unpacked until then stays. NULL: none. */
+  const ck_cancel* cancel;
 } ck_container_copy_in_options;
-#define CK_CONTAINER_COPY_IN_OPTIONS_INIT             \
-  {                                                   \
-    sizeof(ck_container_copy_in_options), 0, 0, { 0 } \
-  }
+#define CK_CONTAINER_COPY_IN_OPTIONS_INIT \
+  { sizeof(ck_container_copy_in_options), 0, 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_container_copy_in_options_init(
@@ -433,8 +442,8 @@ CK_EXPORT void ck_container_copy_in_options_init(
 /** Unpacks a tar (plain, gzip or zstd) from a descriptor, which stays the
  *  caller's, into the directory `path`. Errors: CK_NOT_FOUND /
  *  CK_REASON_PATH_NOT_FOUND; CK_INVALID_ARGUMENT / CK_REASON_NOT_A_DIRECTORY;
- *  CK_PERMISSION_DENIED for a read-only root. Blocks on the descriptor.
- *  Thread-safe. @since 0.1 */
+ *  CK_PERMISSION_DENIED where `path` may not be written; CK_CANCELLED. Blocks
+ *  on the descriptor. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_container_copy_in(
     ck_container* self, const char* path, int32_t archive_fd,
     const ck_container_copy_in_options* options, ck_error** err);

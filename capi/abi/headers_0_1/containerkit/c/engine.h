@@ -50,7 +50,10 @@ typedef struct ck_engine_open_options {
   void* log_user_data;
   ck_release_fn log_user_data_release;
   /* 1: root and docker_config that are NULL come from CK_ROOT,
-   * DOCKER_CONFIG, HOME and XDG_DATA_HOME. */
+   * DOCKER_CONFIG, HOME and XDG_DATA_HOME, proxies for registries from
+   * HTTP_PROXY, HTTPS_PROXY and NO_PROXY in capital or small letters. Read
+   * during the call, never later. Where they say nothing, and with 0:
+   * proxies.default of docker_config. */
   uint8_t use_environment;
   uint8_t reserved[7]; /* must be 0 */
 } ck_engine_open_options;
@@ -151,11 +154,11 @@ typedef struct ck_engine_check_store_options {
   size_t struct_size;  /* set by CK_ENGINE_CHECK_STORE_OPTIONS_INIT */
   uint8_t repair;      /* 1: mend or remove what is broken */
   uint8_t reserved[7]; /* must be 0 */
+  /* What was mended until then stays mended. NULL: none. */
+  const ck_cancel* cancel;
 } ck_engine_check_store_options;
-#define CK_ENGINE_CHECK_STORE_OPTIONS_INIT          \
-  {                                                 \
-    sizeof(ck_engine_check_store_options), 0, { 0 } \
-  }
+#define CK_ENGINE_CHECK_STORE_OPTIONS_INIT \
+  { sizeof(ck_engine_check_store_options), 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_engine_check_store_options_init(
@@ -198,11 +201,11 @@ typedef struct ck_engine_prune_options {
   uint8_t all_images;  /* 1: all unused images, not only unnamed ones */
   uint8_t dry_run;     /* 1: only say what would go */
   uint8_t reserved[6]; /* must be 0 */
+  /* What is gone by then stays gone. NULL: none. */
+  const ck_cancel* cancel;
 } ck_engine_prune_options;
-#define CK_ENGINE_PRUNE_OPTIONS_INIT             \
-  {                                              \
-    sizeof(ck_engine_prune_options), 0, 0, { 0 } \
-  }
+#define CK_ENGINE_PRUNE_OPTIONS_INIT \
+  { sizeof(ck_engine_prune_options), 0, 0, {0}, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_engine_prune_options_init(ck_engine_prune_options* options,

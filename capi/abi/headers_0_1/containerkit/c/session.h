@@ -29,9 +29,11 @@ CK_EXPORT void ck_session_release(const ck_session* self);
 typedef struct ck_session_write_options {
   size_t struct_size; /* set by CK_SESSION_WRITE_OPTIONS_INIT */
   uint64_t reserved;  /* must be 0 */
+  /* Part of the data may have gone by then. NULL: none. */
+  const ck_cancel* cancel;
 } ck_session_write_options;
 #define CK_SESSION_WRITE_OPTIONS_INIT \
-  { sizeof(ck_session_write_options), 0 }
+  { sizeof(ck_session_write_options), 0, NULL }
 /** Fills in the defaults, at most `size` bytes. Thread-safe.
  *  @since 0.1 */
 CK_EXPORT void ck_session_write_options_init(ck_session_write_options* options,
@@ -39,8 +41,8 @@ CK_EXPORT void ck_session_write_options_init(ck_session_write_options* options,
 
 /** Feeds stdin, all of it; blocks while the process does not read.
  *  Errors: CK_FAILED_PRECONDITION / CK_REASON_NOT_RUNNING,
- *  CK_REASON_UNSUPPORTED_OPTION when stdin was not asked for. Thread-safe.
- *  @since 0.1 */
+ *  CK_REASON_UNSUPPORTED_OPTION when stdin was not asked for; CK_CANCELLED.
+ *  Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_session_write(ck_session* self, const void* data,
                                      size_t size,
                                      const ck_session_write_options* options,
@@ -74,12 +76,14 @@ CK_EXPORT ck_status ck_session_read(ck_session* self,
                                     int32_t* exit_code, uint8_t* oom_killed,
                                     ck_error** err);
 
-/** Size of the terminal. Thread-safe. @since 0.1 */
+/** Size of the terminal. Errors: CK_FAILED_PRECONDITION /
+ *  CK_REASON_NOT_RUNNING, CK_REASON_UNSUPPORTED_OPTION without a terminal.
+ *  Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_session_resize(ck_session* self, uint16_t rows,
                                       uint16_t columns, ck_error** err);
 
-/** Errors: CK_FAILED_PRECONDITION / CK_REASON_NOT_RUNNING. Thread-safe.
- *  @since 0.1 */
+/** Does not wait for input that the process has not read. Errors:
+ *  CK_FAILED_PRECONDITION / CK_REASON_NOT_RUNNING. Thread-safe. @since 0.1 */
 CK_EXPORT ck_status ck_session_signal(ck_session* self, int32_t signal,
                                       ck_error** err);
 
