@@ -161,6 +161,11 @@ absl::StatusOr<int> RunAttached(const Context& context,
   if (!session.ok()) {
     return StartFailure(context, session.status(), options, container);
   }
+  // It came too late to keep the start from succeeding.
+  if (InterruptExitCode() != 0) {
+    return StartFailure(context, absl::CancelledError("interrupted"), options,
+                        container);
+  }
   if (options.only_stdin()) Print(absl::StrCat(container.id(), "\n"));
   if (!session->has_value()) return 0;
   CLI_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,

@@ -117,7 +117,7 @@ class Engine final {
     // Proxies for requests to http and https URLs, as curl and docker write
     // them ("[scheme://][user:password@]host[:port]"; http, https, socks5 or
     // socks5h), and what is asked directly (hosts, ".suffix", addresses,
-    // "10.0.0.0/8", each with or without ":port"; "*"). Loopback always is.
+    // each with or without ":port"; "10.0.0.0/8"; "*"). Loopback always is.
     // Each that is empty: what proxies.default of docker_config says.
     std::string http_proxy;
     std::string https_proxy;

@@ -63,8 +63,8 @@ struct CopyInOptions {
 // Errors: NOT_FOUND / kPathNotFound; INVALID_ARGUMENT / kNotADirectory,
 //         kArchiveEntryRefused, kInvalidArgument for a refused overwrite;
 //         DATA_LOSS / kArchiveCorrupt; PERMISSION_DENIED;
-//         RESOURCE_EXHAUSTED / kDiskFull; CANCELLED. What was unpacked before
-//         an error stays.
+//         RESOURCE_EXHAUSTED / kDiskFull, kLimitExceeded; CANCELLED. What was
+//         unpacked before an error stays.
 absl::Status CopyIn(const sys::RootDir& root, const std::string& path, int fd,
                     const CopyInOptions& options = {});
 

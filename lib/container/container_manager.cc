@@ -164,8 +164,8 @@ absl::StatusOr<std::string> ContainerManager::Create(
                  .scope_id = scope_id,
                  .auto_remove = config.auto_remove};
 
-  CK_RETURN_IF_ERROR(env_.store->Read(
-      [&](const store::Txn& txn) { return AssignIds(txn, *loaded); }));
+  const bool takes_ids = TakesFreeIds(stored);
+  CK_RETURN_IF_ERROR(AssignIds(*loaded));
   // Everything that can be wrong with the config is said now, not at start.
   CK_ASSIGN_OR_RETURN(Assembly made, Assemble(*loaded, Purpose::kLookup));
   auto assembly = std::make_shared<const Assembly>(std::move(made));
@@ -176,15 +176,17 @@ absl::StatusOr<std::string> ContainerManager::Create(
   }
   loaded->row.record = loaded->record.SerializeAsString();
 
-  const std::string assembled = loaded->row.record;
+  const std::string assembled = takes_ids ? loaded->row.record : "";
   // A generated name may be taken: another one is as good.
   absl::Status status;
   for (int attempt = 0; attempt < 16; ++attempt) {
     if (stored.name.empty()) loaded->row.name = RandomName(attempt);
     status = env_.store->Transaction([&](store::Txn& txn) -> absl::Status {
-      // Somebody may have got these ids meanwhile.
-      CK_RETURN_IF_ERROR(AssignIds(txn, *loaded));
-      loaded->row.record = loaded->record.SerializeAsString();
+      if (takes_ids) {
+        // Somebody may have got these ids meanwhile.
+        CK_RETURN_IF_ERROR(AssignFreeIds(txn, *loaded));
+        loaded->row.record = loaded->record.SerializeAsString();
+      }
       return txn.InsertContainer(loaded->row);
     });
     if (status.ok() || !stored.name.empty() ||
@@ -201,7 +203,7 @@ absl::StatusOr<std::string> ContainerManager::Create(
   for (const std::string& warning : loaded->record.warnings()) {
     if (env_.warn != nullptr) env_.warn(warning);
   }
-  if (loaded->row.record == assembled) {
+  if (!takes_ids || loaded->row.record == assembled) {
     Remember(std::move(loaded), std::move(assembly));
   }
   return id;

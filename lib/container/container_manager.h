@@ -167,10 +167,11 @@ class ContainerManager {
   // Calls `use` with the container's root file system, running or not, and
   // with the right to all of its files.
   absl::Status WithRoot(
-      const Loaded& container,
+      const Loaded& container, const CancelToken& cancel,
       absl::FunctionRef<absl::Status(const sys::RootDir&)> use);
   // Of one that does not run.
-  absl::StatusOr<RootView> OpenView(const Loaded& container);
+  absl::StatusOr<RootView> OpenView(const Loaded& container,
+                                    const CancelToken& cancel);
   // Where its root file system comes from.
   runtime::RootSource RootOf(const store::Snapshot& snapshot) const;
   ContainerInfo Describe(const Loaded& container,
@@ -182,7 +183,10 @@ class ContainerManager {
   // given, or (auto) some that no container has.
   //
   // Errors: RESOURCE_EXHAUSTED / kIdMapInvalid when there are none.
-  absl::Status AssignIds(const store::Txn& txn, Loaded& container);
+  absl::Status AssignIds(Loaded& container);
+  // The part of it for those that some must be found for.
+  bool TakesFreeIds(const ContainerConfig& config) const;
+  absl::Status AssignFreeIds(const store::Txn& txn, Loaded& container);
   // Snapshots::Prepare(), with the owners that the container has.
   absl::StatusOr<store::Snapshot> PrepareSnapshot(const Loaded& container);
 
@@ -206,7 +210,7 @@ class ContainerManager {
                                    Assembly& assembly);
   // Errors: FAILED_PRECONDITION / kNamespaceFailed for one that keeps its ipc
   // namespace to itself.
-  absl::Status CheckSharesIpc(const std::string& id);
+  absl::Status CheckSharesIpc(const ContainerConfig& config);
   // "/proc/PID/fd/N" of the namespace `name` of a running container.
   absl::StatusOr<std::string> OpenNamespace(const std::string& id,
                                             const char* name,

@@ -129,7 +129,7 @@ absl::StatusOr<ProcessTable> ContainerManager::Top(
 }
 
 absl::Status ContainerManager::WithRoot(
-    const Loaded& container,
+    const Loaded& container, const CancelToken& cancel,
     absl::FunctionRef<absl::Status(const sys::RootDir&)> use) {
   const std::string& id = container.row.id;
   CK_ASSIGN_OR_RETURN(const runtime::ProcessSnapshot process, Process(id));
@@ -142,11 +142,16 @@ absl::Status ContainerManager::WithRoot(
     }
     // It has ended since.
   }
-  CK_ASSIGN_OR_RETURN(const RootView view, OpenView(container));
+  // Nobody starts it while its files are looked at: two overlays must not have
+  // the same upper directory. And it may be gone.
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id, cancel));
+  CK_ASSIGN_OR_RETURN(const RootView view, OpenView(*locked.container, cancel));
   return env_.store->RunAsOwner([&] { return use(view.root()); });
 }
 
-absl::StatusOr<RootView> ContainerManager::OpenView(const Loaded& container) {
+absl::StatusOr<RootView> ContainerManager::OpenView(const Loaded& container,
+                                                    const CancelToken& cancel) {
+  CK_RETURN_IF_ERROR(MakeBindSources(container.config));
   CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
                       PrepareSnapshot(container));
   CK_ASSIGN_OR_RETURN(const UniqueFd directory,
@@ -174,7 +179,7 @@ absl::StatusOr<RootView> ContainerManager::OpenView(const Loaded& container) {
   CK_ASSIGN_OR_RETURN(const runtime::LaunchPlan plan,
                       runtime::PlanView(spec, *env_.facts, options));
   absl::StatusOr<RootView> view =
-      RootView::Open(*env_.launcher, plan, inputs.root_path);
+      RootView::Open(*env_.launcher, plan, inputs.root_path, cancel);
   if (!view.ok()) {
     return Prefix(view.status(), "mount the container's root file system");
   }
@@ -200,7 +205,7 @@ absl::Status ContainerManager::CopyOut(const std::string& id,
                                        const std::string& path, int fd,
                                        const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  return WithObject(WithRoot(*container,
+  return WithObject(WithRoot(*container, cancel,
                              [&](const sys::RootDir& root) {
                                return container::CopyOut(
                                    root, path, fd, IdsOf(container->record),
@@ -224,7 +229,8 @@ absl::Status ContainerManager::CopyIn(
   const auto copy = [&](const sys::RootDir& root) {
     return container::CopyIn(root, path, fd, in);
   };
-  return WithObject(WithRoot(*container, copy), "container", id);
+  return WithObject(WithRoot(*container, options.cancel, copy), "container",
+                    id);
 }
 
 absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,
@@ -232,7 +238,7 @@ absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   PathStat stat;
   CK_RETURN_IF_ERROR(
-      WithRoot(*container, [&](const sys::RootDir& root) -> absl::Status {
+      WithRoot(*container, {}, [&](const sys::RootDir& root) -> absl::Status {
         CK_ASSIGN_OR_RETURN(stat, container::StatPath(root, path));
         return absl::OkStatus();
       }));
@@ -278,8 +284,7 @@ absl::StatusOr<std::string> ContainerManager::DryRun(
   CK_RETURN_IF_ERROR(ResolveContainers(container.config));
   container.image = image.config;
   container.row.id = std::string(64, '0');
-  CK_RETURN_IF_ERROR(env_.store->Read(
-      [&](const store::Txn& txn) { return AssignIds(txn, container); }));
+  CK_RETURN_IF_ERROR(AssignIds(container));
   CK_ASSIGN_OR_RETURN(const Assembly assembly,
                       Assemble(container, Purpose::kLookup));
   return assembly.planned.plan.Describe();

@@ -76,23 +76,34 @@ uint32_t ContainerManager::CountIds(const Loaded& container) {
   return runtime::CountNeededIds(files->passwd, files->group, users);
 }
 
-absl::Status ContainerManager::AssignIds(const store::Txn& txn,
-                                         Loaded& container) {
+// Without root the engine's own ranges serve all containers, as podman's.
+bool ContainerManager::TakesFreeIds(const ContainerConfig& config) const {
+  return env_.facts->privileged() && config.user_namespace.kind == Kind::kAuto;
+}
+
+absl::Status ContainerManager::AssignIds(Loaded& container) {
   const UserNamespaceChoice& choice = container.config.user_namespace;
+  if (TakesFreeIds(container.config)) {
+    return env_.store->Read(
+        [&](const store::Txn& txn) { return AssignFreeIds(txn, container); });
+  }
+  if (!env_.facts->privileged() || choice.kind != Kind::kMapped) {
+    return absl::OkStatus();
+  }
+  for (const auto& range : choice.uid_map) {
+    AddRange(range, container.record.mutable_uid_map());
+  }
+  for (const auto& range : choice.gid_map) {
+    AddRange(range, container.record.mutable_gid_map());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ContainerManager::AssignFreeIds(const store::Txn& txn,
+                                             Loaded& container) {
   ContainerRecord& record = container.record;
   record.clear_uid_map();
   record.clear_gid_map();
-  // Without root the engine's own ranges serve all containers, as podman's.
-  if (!env_.facts->privileged()) return absl::OkStatus();
-  if (choice.kind == Kind::kMapped) {
-    for (const auto& range : choice.uid_map) {
-      AddRange(range, record.mutable_uid_map());
-    }
-    for (const auto& range : choice.gid_map) {
-      AddRange(range, record.mutable_gid_map());
-    }
-  }
-  if (choice.kind != Kind::kAuto) return absl::OkStatus();
   std::vector<runtime::SubIdRange> uids;
   std::vector<runtime::SubIdRange> gids;
   CK_ASSIGN_OR_RETURN(const std::vector<store::ContainerRow> rows,

@@ -68,6 +68,9 @@ inline constexpr size_t kShortId = 12;
 ArchiveIds IdsOf(const ContainerRecord& record);
 runtime::DefaultIdMaps MapsOf(const ContainerRecord& record);
 
+// Makes the sources of bind mounts that are missing and wanted.
+absl::Status MakeBindSources(const ContainerConfig& config);
+
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy);
 
 }  // namespace containerkit::container

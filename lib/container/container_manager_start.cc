@@ -24,6 +24,7 @@
 #include "lib/runtime/exec_planner.h"
 #include "lib/runtime/host_devices.h"
 #include "lib/sys/file_util.h"
+#include "lib/sys/pidfd.h"
 
 namespace containerkit::container {
 namespace {
@@ -80,19 +81,12 @@ HealthConfig EffectiveHealth(const ContainerConfig& config,
 // Makes the directory, and those above it, where they are missing.
 absl::Status MakeDirectories(const std::string& path) {
   for (size_t end = 0; end != std::string::npos;) {
+    // In its user namespace the container may see more than we do.
+    if (access(path.c_str(), F_OK) == 0 || errno == EACCES) break;
     end = path.find('/', end + 1);
     const std::string directory = path.substr(0, end);
     if (access(directory.c_str(), F_OK) == 0) continue;
     CK_RETURN_IF_ERROR(sys::MakeDirAt(AT_FDCWD, directory, 0755).status());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status MakeBindSources(const ContainerConfig& config) {
-  for (const BindMountConfig& bind : config.binds) {
-    if (!bind.create_source) continue;
-    CK_RETURN_IF_ERROR(MakeDirectories(bind.source))
-        << "make the source of the mount " << bind.target;
   }
   return absl::OkStatus();
 }
@@ -127,6 +121,15 @@ runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
   return runtime::kRestartNo;
 }
 
+absl::Status MakeBindSources(const ContainerConfig& config) {
+  for (const BindMountConfig& bind : config.binds) {
+    if (!bind.create_source) continue;
+    CK_RETURN_IF_ERROR(MakeDirectories(bind.source))
+        << "make the source of the mount " << bind.target;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ContainerManager::MakeFiles(const ContainerConfig& config,
                                          const std::string& hostname,
                                          int directory_fd, bool fresh) {
@@ -157,7 +160,7 @@ absl::Status ContainerManager::ResolveContainers(ContainerConfig& config) {
     if (choice->kind != NamespaceChoice::Kind::kContainer) continue;
     CK_ASSIGN_OR_RETURN(choice->container, FindId(choice->container));
   }
-  return absl::OkStatus();
+  return CheckSharesIpc(config);
 }
 
 std::string ContainerManager::HostnameOf(const ContainerConfig& config,
@@ -187,13 +190,15 @@ absl::StatusOr<std::string> ContainerManager::OpenNamespace(
     const std::string& id, const char* name, Assembly& assembly) {
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
   if (process.state != ProcessState::kRunning) return NotRunningError(id);
-  // The descriptor keeps the namespace, the pid may be reused.
+  const absl::StatusOr<UniqueFd> owner =
+      sys::OpenPidfd(process.pid, process.pid_start_ticks);
+  if (!owner.ok()) return NotRunningError(id);
   CK_ASSIGN_OR_RETURN(
       UniqueFd fd,
       sys::OpenAt(AT_FDCWD, absl::StrCat("/proc/", process.pid, "/ns/", name),
                   O_RDONLY));
-  CK_ASSIGN_OR_RETURN(const ProcessSnapshot after, Process(id));
-  if (after.pid != process.pid) return NotRunningError(id);
+  // Its number was nobody else's meanwhile; the descriptor keeps the namespace.
+  if (!sys::SignalPidfd(owner->get(), 0).ok()) return NotRunningError(id);
   std::string path = absl::StrCat("/proc/", getpid(), "/fd/", fd.get());
   assembly.namespaces.push_back(std::move(fd));
   return path;
@@ -201,8 +206,10 @@ absl::StatusOr<std::string> ContainerManager::OpenNamespace(
 
 // As dockerd, whose default is "private": only who said so shares it, and who
 // uses another's shares that.
-absl::Status ContainerManager::CheckSharesIpc(const std::string& id) {
+absl::Status ContainerManager::CheckSharesIpc(const ContainerConfig& config) {
   using Kind = NamespaceChoice::Kind;
+  if (config.ipc.kind != Kind::kContainer) return absl::OkStatus();
+  const std::string& id = config.ipc.container;
   CK_ASSIGN_OR_RETURN(const auto donor, Load(id));
   const Kind kind = donor->config.ipc.kind;
   if (kind == Kind::kShareable || kind == Kind::kHost ||
@@ -239,8 +246,8 @@ absl::Status ContainerManager::AddJoinedNamespaces(const Loaded& container,
   CK_RETURN_IF_ERROR(
       join(config.network, "net", inputs.network_namespace_path));
   CK_RETURN_IF_ERROR(join(config.pid, "pid", inputs.pid_namespace_path));
-  if (config.ipc.kind == NamespaceChoice::Kind::kContainer) {
-    CK_RETURN_IF_ERROR(CheckSharesIpc(config.ipc.container));
+  if (purpose == Purpose::kLaunch) {
+    CK_RETURN_IF_ERROR(CheckSharesIpc(config));
   }
   CK_RETURN_IF_ERROR(join(config.ipc, "ipc", inputs.ipc_namespace_path));
   CK_RETURN_IF_ERROR(join(config.ipc, "mnt", inputs.shm_namespace_path));

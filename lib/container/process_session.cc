@@ -1,18 +1,34 @@
 #include "lib/container/process_session.h"
 
+#include <poll.h>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/status.h"
 
 namespace containerkit::container {
 
+namespace {
+
+absl::Status EndedError(absl::string_view operation) {
+  return FailedPrecondition(Reason::kNotRunning, operation,
+                            "the process has ended");
+}
+
+}  // namespace
+
 absl::Status ProcessSession::UnlessEnded(const absl::Status& status,
                                          absl::string_view operation) const {
   if (!ended_.load() && GetReason(status) != Reason::kMonitorLost) {
     return status;
   }
-  return FailedPrecondition(Reason::kNotRunning, operation,
-                            "the process has ended");
+  return EndedError(operation);
+}
+
+bool ProcessSession::HasEnded() const {
+  pollfd stream = {.fd = stream_.fd(), .events = POLLRDHUP, .revents = 0};
+  return ended_.load() || (poll(&stream, 1, 0) > 0 &&
+                           (stream.revents & (POLLHUP | POLLRDHUP)) != 0);
 }
 
 absl::Status ProcessSession::Write(absl::string_view data,
@@ -26,12 +42,15 @@ absl::Status ProcessSession::CloseStdin() {
 }
 
 absl::Status ProcessSession::Resize(uint16_t rows, uint16_t columns) {
-  return UnlessEnded(monitor_.Resize(rows, columns, target_),
-                     "container.resize");
+  constexpr absl::string_view kResize = "container.resize";
+  if (HasEnded()) return EndedError(kResize);
+  return UnlessEnded(monitor_.Resize(rows, columns, target_), kResize);
 }
 
 absl::Status ProcessSession::Signal(int signal) {
-  return UnlessEnded(monitor_.Signal(signal, target_), "container.signal");
+  constexpr absl::string_view kSignal = "container.signal";
+  if (HasEnded()) return EndedError(kSignal);
+  return UnlessEnded(monitor_.Signal(signal, target_), kSignal);
 }
 
 absl::StatusOr<ExitStatus> ProcessSession::Read(

@@ -48,6 +48,9 @@ class ProcessSession {
   // whether Read() has told so or the stream has closed.
   absl::Status UnlessEnded(const absl::Status& status,
                            absl::string_view operation) const;
+  // Whether the stream has closed: in the container's directory another
+  // monitor may be at work by now.
+  bool HasEnded() const;
 
   runtime::AttachStream stream_;
   runtime::MonitorClient monitor_;

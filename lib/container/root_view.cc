@@ -37,12 +37,14 @@ absl::Status CheckMounted(int fd, const std::string& path) {
 
 absl::StatusOr<RootView> RootView::Open(runtime::Launcher& launcher,
                                         const runtime::LaunchPlan& plan,
-                                        const std::string& mount_point) {
+                                        const std::string& mount_point,
+                                        const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(auto pair, sys::MakeSocketPair());
   runtime::LaunchSpec spec;
   spec.plan = &plan;
   spec.extra_fds = {pair.second.get()};
   spec.preserve_fds = 1;
+  spec.cancel = &cancel;
   CK_ASSIGN_OR_RETURN(const runtime::Launched process, launcher.Start(spec));
   CK_ASSIGN_OR_RETURN(UniqueFd pidfd,
                       sys::OpenPidfd(process.pid, process.pid_start_ticks));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "containerkit/cancel.h"
 #include "lib/base/unique_fd.h"
 #include "lib/runtime/launcher.h"
 #include "lib/runtime/plan.h"
@@ -21,10 +22,12 @@ class RootView {
   // Executes a plan of runtime::PlanView(), which puts the root at
   // `mount_point`.
   //
-  // Errors: as Launcher::Start(): kMountFailed, kMountSourceMissing ...
+  // Errors: as Launcher::Start(): kMountFailed, kMountSourceMissing ...;
+  // CANCELLED.
   static absl::StatusOr<RootView> Open(runtime::Launcher& launcher,
                                        const runtime::LaunchPlan& plan,
-                                       const std::string& mount_point);
+                                       const std::string& mount_point,
+                                       const CancelToken& cancel);
 
   RootView(RootView&&) = default;
   RootView& operator=(RootView&&) = delete;

@@ -95,7 +95,7 @@ absl::Status CheckPlatform(const oci::Platform& wanted,
 // Docker's warning of an image that this machine runs only by emulation;
 // empty: it runs it, or the image does not say what it is for.
 std::vector<std::string> ForeignWarnings(const image::ResolvedImage& image) {
-  const oci::Platform has = PlatformOf(image);
+  const oci::Platform has = oci::NormalizePlatform(PlatformOf(image));
   const oci::Platform host = oci::HostPlatform();
   const absl::string_view arch = has.architecture;
   const bool runs = arch.empty() || arch == host.architecture ||

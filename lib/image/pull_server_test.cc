@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -133,21 +132,24 @@ TEST_F(PullServerTest, RenewsATokenThatExpiresInTheMiddle) {
 
 class ParallelPullTest : public PullServerTest {
  protected:
-  // Layers are answered once `open` requests for them are here.
+  // Layers are answered once `open` requests for them are here, and not before
+  // kMoment has passed, in which one that should not come shows itself.
   void HoldUntil(const TestImage& image, int open) {
     registry_.SetOverride([this, image, open](const ServerRequest& request)
                               -> std::optional<ServerResponse> {
       if (!IsLayer(request, image)) return std::nullopt;
-      ++open_;
+      const absl::Time now = absl::Now();
+      if (++open_ == 1) first_answer_ = now + kMoment;
+      if (now < first_answer_) ++at_once_;
       return ServerResponse{.body = image.blobs.at(request.target.substr(
                                 request.target.rfind('/') + 1)),
+                            .delay = kMoment,
                             .ready = [this, open] { return open_ >= open; }};
     });
   }
   // A request that is not answered is not sent again.
-  static ImageServiceOptions Once(
-      absl::Duration stall_timeout = absl::Seconds(20)) {
-    ImageServiceOptions options = Options(stall_timeout);
+  static ImageServiceOptions Once() {
+    ImageServiceOptions options = Options(absl::Seconds(30));
     options.registry.retry.max_attempts = 1;
     return options;
   }
@@ -159,26 +161,28 @@ class ParallelPullTest : public PullServerTest {
     return image;
   }
 
-  std::atomic<int> open_ = 0;
+  static constexpr absl::Duration kMoment = absl::Milliseconds(200);
+  // Of the server's thread while it runs.
+  int open_ = 0;
+  int at_once_ = 0;
+  absl::Time first_answer_;
 };
 
 TEST_F(ParallelPullTest, AsksForAsManyLayersAtOnceAsItIsTold) {
   HoldUntil(SixLayers(), 6);
   EXPECT_THAT(Pull(Once(), {.parallel_layers = 6}), IsOk());
-  EXPECT_EQ(open_, 6);
 }
 
 TEST_F(ParallelPullTest, AsksForThreeByDefault) {
   HoldUntil(SixLayers(), 3);
   EXPECT_THAT(Pull(Once(), {}), IsOk());
+  EXPECT_LE(at_once_, 3);
 }
 
 TEST_F(ParallelPullTest, AsksForNoMore) {
-  HoldUntil(SixLayers(), 3);
-  EXPECT_THAT(Pull(Once(absl::Milliseconds(300)), {.parallel_layers = 2}),
-              StatusIs(absl::StatusCode::kDeadlineExceeded, Reason::kTimeout));
-  EXPECT_EQ(open_, 2);
-  ExpectNothingVisible();
+  HoldUntil(SixLayers(), 2);
+  EXPECT_THAT(Pull(Once(), {.parallel_layers = 2}), IsOk());
+  EXPECT_LE(at_once_, 2);
 }
 
 // Killed in the middle of a layer, without a chance to say anything: another

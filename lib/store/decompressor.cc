@@ -155,6 +155,11 @@ class ZstdDecompressor final : public Decompressor {
       return TooMuch(absl::StrCat("zstd: a window of ", *window,
                                   " bytes; at most ", kMaxWindowBytes));
     }
+    if (*window > kUsualWindowBytes) {
+      // While this one waits, it keeps no window of the frame before.
+      context_.reset(ZSTD_createDCtx());
+      if (context_ == nullptr) return TooMuch("zstd: out of memory");
+    }
     CK_RETURN_IF_ERROR(share_.Reserve(*window, check_));
     state_ = State::kInFrame;
     return true;

@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 
@@ -69,7 +71,11 @@ std::vector<std::string> Snapshots::LowerPaths(
     absl::Span<const Digest> diff_ids) const {
   std::vector<std::string> paths;
   paths.reserve(diff_ids.size());
+  // An image may have a layer twice; overlayfs takes it once. What the lower
+  // copy has, the upper one has already decided.
+  absl::flat_hash_set<absl::string_view> seen;
   for (auto it = diff_ids.rbegin(); it != diff_ids.rend(); ++it) {
+    if (!seen.insert(it->str()).second) continue;
     paths.push_back(
         absl::StrCat(layout_->root(), "/", Layout::LayerPath(*it), "/fs"));
   }

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -28,13 +29,20 @@ class ImageConfigTest : public EngineTest {
   // Loads "made": busybox, one layer for each text of `more`, at /l/<number>.
   void LoadImage(const oci::ImageConfig& config,
                  const std::vector<std::string>& more = {}) {
-    const std::string place = MakeDirectory("made");
-    std::vector<maker::TestLayer> layers = {
-        {sys::ReadFileAt(AT_FDCWD, BusyboxArchive(place), 64 << 20).value()}};
+    std::vector<maker::TestLayer> layers;
     for (size_t i = 0; i < more.size(); ++i) {
       layers.push_back({maker::MakeTar(
           {{"l/", "", '5'}, {absl::StrCat("l/", i), more[i]}})});
     }
+    LoadLayers(config, std::move(layers));
+  }
+  // On top of busybox.
+  void LoadLayers(const oci::ImageConfig& config,
+                  std::vector<maker::TestLayer> layers) {
+    const std::string place = MakeDirectory("made");
+    layers.insert(
+        layers.begin(),
+        {sys::ReadFileAt(AT_FDCWD, BusyboxArchive(place), 64 << 20).value()});
     const std::string path = place + "/image.tar";
     const UniqueFd out(
         open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -135,6 +143,17 @@ TEST_F(ImageConfigTest, RunsAnImageOf120Layers) {
   const RunResult result = Run(Made("ls /l | wc -l; cat /l/0 /l/60 /l/118"));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, "119\n0\n60\n118\n");
+}
+
+// overlayfs takes no directory twice.
+TEST_F(ImageConfigTest, RunsAnImageThatHasALayerTwice) {
+  const maker::TestLayer one = {maker::MakeTar({{"f", "one"}})};
+  const maker::TestLayer two = {maker::MakeTar({{"f", "two"}})};
+  LoadLayers({}, {one, two, one});
+  EXPECT_EQ(engine().images().Inspect("made:1")->layers.size(), 4u);
+  const RunResult result = Run(Made("cat /f"));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "one");
 }
 
 }  // namespace

@@ -101,6 +101,25 @@ TEST_F(IpcTest, ADonorMustRun) {
               StatusIs(StatusCode::kFailedPrecondition, Reason::kNotRunning));
 }
 
+TEST_F(IpcTest, OutlivesItsDonorsRemoval) {
+  Container donor = StartDonor({.kind = Kind::kShareable});
+  CK_ASSERT_OK_AND_ASSIGN(Container joiner,
+                          engine().Create(Joining(donor, "exec sleep 1000")));
+  CK_ASSERT_OK(joiner.Start());
+  const std::string id = joiner.id();
+  CK_ASSERT_OK(donor.Remove({.force = true}));
+  // Without what this engine remembers.
+  Reopen();
+  CK_ASSERT_OK_AND_ASSIGN(joiner, engine().GetContainer(id));
+  ExecConfig exec;
+  exec.command = {"cat", "/dev/shm/file"};
+  CK_ASSERT_OK_AND_ASSIGN(Session session, joiner.Exec(exec));
+  EXPECT_EQ(Drain(session).out, "given\n");
+  CK_EXPECT_OK(joiner.Pause());
+  CK_EXPECT_OK(joiner.Unpause());
+  CK_EXPECT_OK(joiner.Remove({.force = true}));
+}
+
 TEST_F(IpcTest, RestartsOfTheMonitorKeepTheMemory) {
   Container donor = StartDonor({.kind = Kind::kShareable});
   ContainerConfig config = Joining(

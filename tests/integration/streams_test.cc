@@ -208,6 +208,21 @@ TEST_F(StreamsTest, UnreadInputHoldsNothingUp) {
       StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kNotRunning));
 }
 
+TEST_F(StreamsTest, SessionsReachNoLaterRun) {
+  ContainerConfig config =
+      Shell("[ -e /again ] && exec sleep 100; touch /again");
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK_AND_ASSIGN(auto session, container.Start({.attach = true}));
+  CK_ASSERT_OK(container.Wait());
+  CK_ASSERT_OK(container.Start());
+  const auto gone =
+      StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kNotRunning);
+  EXPECT_THAT(session->Signal(SIGKILL), gone);  // its end is not read yet
+  Drain(*session);
+  EXPECT_THAT(session->Signal(SIGKILL), gone);
+  EXPECT_EQ(container.Inspect()->state, ContainerState::kRunning);
+}
+
 TEST_F(StreamsTest, ExecErrorsNameTheReason) {
   Container container = Running(Shell("sleep 100"));
   ExecConfig config;

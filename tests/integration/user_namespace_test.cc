@@ -174,16 +174,18 @@ TEST_F(UserNamespaceTest, CopiesHaveTheContainersOwners) {
   CK_ASSERT_OK_AND_ASSIGN(
       Container container,
       engine().Create(Mapped("mkdir /made; echo f > /made/f; chown 3:4 /made/f;"
-                             " echo ready; while [ ! -e /in/go ]; do "
-                             "sleep .01; done; stat -c '%n %u:%g' /in/*")));
-  ASSERT_EQ(system(absl::StrCat(
-                       "cd ", scratch(),
-                       " && touch go root && tar -cf in.tar --owner=0 "
-                       "--group=0 root && tar --append -f in.tar --owner=7 "
-                       "--group=8 go && mkdir in && tar -cf dir.tar --owner=0 "
-                       "--group=0 in")
-                       .c_str()),
-            0);
+                             " echo ready; while [ ! -e /in/last ]; do sleep "
+                             ".01; done; stat -c '%n %u:%g' /in/go /in/root")));
+  ASSERT_EQ(
+      system(absl::StrCat(
+                 "cd ", scratch(),
+                 " && touch go root last && tar -cf in.tar --owner=0 "
+                 "--group=0 root && tar --append -f in.tar --owner=7 "
+                 "--group=8 go && tar --append -f in.tar --owner=0 "
+                 "--group=0 last && mkdir in && tar -cf dir.tar --owner=0 "
+                 "--group=0 in")
+                 .c_str()),
+      0);
   const auto copy_in = [&](const std::string& name, const std::string& to) {
     const UniqueFd fd(
         open(absl::StrCat(scratch(), "/", name).c_str(), O_RDONLY | O_CLOEXEC));
@@ -201,7 +203,8 @@ TEST_F(UserNamespaceTest, CopiesHaveTheContainersOwners) {
   EXPECT_TRUE(
       absl::EndsWith(Drain(*session).out, "/in/go 7:8\n/in/root 0:0\n"));
   EXPECT_EQ(TarOf(container, "/made"), "0/0 made/\n3/4 made/f\n");
-  EXPECT_EQ(TarOf(container, "/in"), "0/0 in/\n0/0 in/root\n7/8 in/go\n");
+  EXPECT_EQ(TarOf(container, "/in"),
+            "0/0 in/\n0/0 in/last\n0/0 in/root\n7/8 in/go\n");
   EXPECT_EQ(TarOf(container, "/etc/passwd"), "0/0 passwd\n");
 }
 

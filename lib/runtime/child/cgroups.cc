@@ -62,9 +62,6 @@ long CopyFromParent(int group, const char* file, char (&value)[256],
 void FillCpuset(const char* path) {
   const long fd = Open(path, O_PATH | O_DIRECTORY);
   if (fd < 0) return;
-  // Groups below this one are then born with its cpus and nodes: setting them
-  // has the kernel look at every task of the host (cpuset(7)).
-  WriteFileAt(int(fd), "cgroup.clone_children", "1", 1);
   char value[256];
   CopyFromParent(int(fd), "cpuset.cpus", value, 0);
   CopyFromParent(int(fd), "cpuset.mems", value, 0);

@@ -139,7 +139,9 @@ long SignalProcess(int pid, int signal) {
   if (proc.pidfd < 0 || proc.exited) return -ESRCH;
   const long result =
       Sys(SYS_pidfd_send_signal, proc.pidfd, signal, nullptr, 0);
-  if (signal == SIGKILL) monitor->cgroups.Thaw();
+  if (signal == SIGKILL && result == 0 && session == monitor->main) {
+    monitor->cgroups.Thaw();
+  }
   return result;
 }
 
