@@ -40,18 +40,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::MakeImage;
 using testing::MakeTar;
+using testing::Noise;
 using testing::TestImage;
 using testing::TestRegistry;
-
-// Bytes that compress badly.
-std::string Noise(size_t size, uint32_t seed) {
-  std::string out(size, '\0');
-  for (char& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
 
 std::string Tar(const std::string& name, const std::string& content) {
   return MakeTar({{"d/", "", '5'}, {absl::StrCat("d/", name), content}});

@@ -68,6 +68,15 @@ std::string MakeTar(const std::vector<TarMember>& members) {
   return tar;
 }
 
+std::string Noise(size_t size, uint32_t seed) {
+  std::string out(size, '\0');
+  for (char& c : out) {
+    seed = seed * 1664525 + 1013904223;
+    c = static_cast<char>(seed >> 24);
+  }
+  return out;
+}
+
 std::string Gzip(absl::string_view bytes) {
   std::string out(bytes.size() + bytes.size() / 8 + 4096, '\0');
   isal_zstream stream;

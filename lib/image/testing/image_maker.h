@@ -2,6 +2,8 @@
 #ifndef CONTAINERKIT_LIB_IMAGE_TESTING_IMAGE_MAKER_H_
 #define CONTAINERKIT_LIB_IMAGE_TESTING_IMAGE_MAKER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -29,6 +31,8 @@ struct TarMember {
 };
 
 std::string MakeTar(const std::vector<TarMember>& members);
+// Bytes that compress badly; the same for the same seed.
+std::string Noise(size_t size, uint32_t seed);
 std::string Gzip(absl::string_view bytes);
 std::string Zstd(absl::string_view bytes);
 
