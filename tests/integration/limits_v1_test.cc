@@ -96,7 +96,7 @@ TEST_F(LimitsV1Test, ProcessorsAndMemoryNodesAreThoseOfTheSet) {
   auto started = engine().Create(config);
   const absl::Status status =
       started.ok() ? started->Start().status() : started.status();
-  EXPECT_THAT(status, StatusIs(StatusCode::kOutOfRange, Reason::kCgroupFailed));
+  ASSERT_THAT(status, StatusIs(StatusCode::kOutOfRange, Reason::kCgroupFailed));
   EXPECT_TRUE(absl::EndsWith(GetErrorDetail(status)->path, "/cpuset.cpus"));
 }
 
