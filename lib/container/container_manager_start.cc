@@ -105,6 +105,16 @@ bool JoinsContainers(const ContainerConfig& config) {
   return false;
 }
 
+// Will it have a network namespace that belongs to the host's user namespace?
+bool WantsNetwork(const ContainerConfig& config) {
+  using Kind = NamespaceChoice::Kind;
+  using User = UserNamespaceChoice::Kind;
+  return config.network.kind != Kind::kHost &&
+         config.network.kind != Kind::kContainer &&
+         config.user_namespace.kind != User::kAuto &&
+         config.user_namespace.kind != User::kMapped;
+}
+
 }  // namespace
 
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
@@ -533,6 +543,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     sized->config.console_rows = options.rows;
     sized->config.console_columns = options.columns;
     container = std::move(sized);
+  }
+  if (env_.facts->privileged() && WantsNetwork(container->config)) {
+    env_.launcher->PrepareNetwork();
   }
   CK_ASSIGN_OR_RETURN(const int scope_fd, ScopeFd(container->row.scope_id));
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot before, Process(id));

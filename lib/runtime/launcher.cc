@@ -187,9 +187,12 @@ absl::Status Launcher::EnsureSpawner() {
   return absl::OkStatus();
 }
 
-absl::Status Launcher::Warm() {
+void Launcher::PrepareNetwork() {
   const MutexLock lock(&mutex_);
-  return EnsureSpawner();
+  // From then on the spawner has one ready.
+  if (spawner_.socket.ok() || !EnsureSpawner().ok()) return;
+  (void)sys::SendPacket(spawner_.socket.get(),
+                        absl::string_view(&kPrepareNetwork, 1));
 }
 
 absl::StatusOr<uint64_t> Launcher::Send(const LaunchRequest& request,

@@ -96,8 +96,10 @@ class Launcher {
   // Privileges: those of the plan's steps; none of its own.
   absl::StatusOr<Launched> Start(const LaunchSpec& spec);
 
-  // Starts the spawner before the first Start() needs it; optional.
-  absl::Status Warm();
+  // Starts the spawner before the first Start() needs it, and lets it make a
+  // network namespace while the caller does something else. Optional; what
+  // went wrong shows when a start needs it.
+  void PrepareNetwork();
 
  private:
   explicit Launcher(UniqueFd image);

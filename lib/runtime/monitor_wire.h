@@ -6,7 +6,9 @@
 //
 //   library -> spawner      LaunchRequest + fds, on the spawner's socket. The
 //                           spawner forks one monitor for it and keeps
-//                           nothing. It ends when the socket closes.
+//                           nothing. It ends when the socket closes. One byte,
+//                           kPrepareNetwork: a request with kLaunchOwnNetwork
+//                           will follow.
 //   monitor -> library      Event packets on the reply socket of the request,
 //                           until the library closes it. Closed, or half
 //                           closed, before kStarted or kReady: the start is
@@ -33,6 +35,7 @@ namespace containerkit::runtime {
 
 inline constexpr uint32_t kMonitorMagic = 0x4e4f4d4b;  // "KMON"
 inline constexpr int kMaxRequestFds = 32;
+inline constexpr char kPrepareNetwork = 'N';
 
 // Mode of monitor.lock. A mark in it needs no space on a full disk.
 inline constexpr uint32_t kMonitorLockMode = 0600;

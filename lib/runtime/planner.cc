@@ -143,13 +143,21 @@ absl::Status PlanIds(Planning& p) {
   return absl::OkStatus();
 }
 
-// The clone, and what the monitor does for the child right after it.
+// The clone, and what the monitor does for the child before and right after.
 absl::Status PlanClone(Planning& p) {
   // These two are entered by the child itself, later.
   const uint64_t later = oci::NamespaceCloneFlag(NamespaceType::kCgroup) |
                          oci::NamespaceCloneFlag(NamespaceType::kTime);
+  if (!p.cgroup_later) {
+    CK_RETURN_IF_ERROR(PlanCgroupSetup(p));
+  }
+  PlanJoins(p);
   p.plan().Add(Op::kClone, {p.fresh & ~later, CloneCgroupPath(p)});
-  PlanCgroupAttach(p);
+  if (p.cgroup_later) {
+    CK_RETURN_IF_ERROR(PlanCgroupSetup(p));
+  } else {
+    PlanCgroupAttach(p);
+  }
   CK_RETURN_IF_ERROR(PlanOomScore(*p.spec.process, p.facts,
                                   p.options.oom_score_optional, p.plan()));
   return p.Fresh(NamespaceType::kUser) ? PlanIds(p) : absl::OkStatus();
@@ -269,8 +277,7 @@ absl::Status PlanAll(Planning& p) {
   CK_RETURN_IF_ERROR(CheckSpec(p));
   p.out.pid_private = p.Fresh(NamespaceType::kPid);
   p.out.own_network = p.Fresh(NamespaceType::kNetwork) && !p.user_namespace;
-  CK_RETURN_IF_ERROR(PlanCgroupSetup(p));
-  PlanJoins(p);
+  p.cgroup_later = CgroupCanBeLater(p);
   CK_RETURN_IF_ERROR(PlanClone(p));
   if (!p.options.keyring_name.empty()) {
     p.plan().Add(Op::kSessionKeyring, {p.options.keyring_name});

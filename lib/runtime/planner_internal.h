@@ -36,6 +36,8 @@ struct Planning {
   // The container's root is not the host's: a user namespace of the
   // container, or one that we are in.
   bool user_namespace = false;
+  // The monitor makes the cgroups while the child is at its mounts.
+  bool cgroup_later = false;
   // Sync was emitted since the clone (the child's cgroup is its own).
   bool synced = false;
 
@@ -54,8 +56,9 @@ absl::Status Invalid(Reason reason, absl::string_view message);
 constexpr uint64_t FlagIf(bool on, uint64_t flag) { return on ? flag : 0; }
 
 // Steps of planner_cgroup.cc.
-absl::Status PlanCgroupSetup(Planning& p);  // before the clone
-void PlanCgroupAttach(Planning& p);         // after it, by the monitor
+bool CgroupCanBeLater(const Planning& p);
+absl::Status PlanCgroupSetup(Planning& p);  // by the monitor
+void PlanCgroupAttach(Planning& p);         // by the child
 std::string CloneCgroupPath(const Planning& p);
 
 // Emits Sync (if the monitor has done something since the clone), and what has

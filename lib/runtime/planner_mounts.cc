@@ -412,6 +412,7 @@ void PlanSync(Planning& p) {
     }
   }
   if (waits) p.plan().Add(Op::kSync);
+  if (p.cgroup_later) PlanCgroupAttach(p);
   // Unshared only now: the namespace's root is where the process is.
   if (p.Fresh(NamespaceType::kCgroup)) {
     p.plan().Add(Op::kUnshare,

@@ -240,9 +240,15 @@ void ExpectSafeOrder(const LaunchPlan& plan) {
                       Op::kApparmorProfile, Op::kRlimit, Op::kMount}) {
     EXPECT_LT(FindLast(plan, op), seccomp) << OpName(op);
   }
-  for (const Op op : {Op::kAttachCgroup, Op::kWriteChildProc, Op::kIdMap}) {
+  for (const Op op : {Op::kWriteHost, Op::kWriteChildProc, Op::kIdMap}) {
     EXPECT_LT(FindLast(plan, op), Find(plan, Op::kSync)) << OpName(op);
   }
+  // No hook and no program runs outside of the cgroup.
+  const int attach = FindLast(plan, Op::kAttachCgroup);
+  if (attach >= 0) {
+    EXPECT_LT(FindLast(plan, Op::kMakeCgroup), Find(plan, Op::kAttachCgroup));
+  }
+  EXPECT_LT(attach, Find(plan, Op::kPivotRoot));
   const int nnp = Find(plan, Op::kNoNewPrivs);
   if (nnp >= 0) {
     EXPECT_GT(seccomp, Find(plan, Op::kFindExecutable));
@@ -272,8 +278,7 @@ TEST(PlannerTest, CgroupNamespaceIsUnsharedInsideTheCgroup) {
   const int unshare = Find(planned.plan, Op::kUnshare);
   ASSERT_GE(unshare, 0);
   EXPECT_EQ(U(planned.plan, unshare, 0), uint64_t{CLONE_NEWCGROUP});
-  EXPECT_GT(unshare, FindLast(planned.plan, Op::kAttachCgroup));
-  EXPECT_EQ(planned.plan.steps()[unshare - 1].op, Op::kSync);
+  EXPECT_EQ(planned.plan.steps()[unshare - 1].op, Op::kAttachCgroup);
   EXPECT_EQ(
       U(planned.plan, Find(planned.plan, Op::kClone), 0) & CLONE_NEWCGROUP, 0u);
 }
@@ -302,6 +307,7 @@ TEST(PlannerTest, HooksRunWhereTheSpecSays) {
   EXPECT_EQ(plan.steps()[second + 1].op, Op::kSync);
   EXPECT_EQ(create, second + 2);
   EXPECT_LT(create, pivot);
+  EXPECT_LT(FindLast(plan, Op::kAttachCgroup), Find(plan, Op::kSync));
   EXPECT_GT(start, Find(plan, Op::kAwaitStart));
   EXPECT_EQ(std::get<std::string>(plan.steps()[create].fields[5]),
             "{creating ");

@@ -267,8 +267,9 @@ absl::StatusOr<std::vector<oci::Mount>> AskedMounts(const Building& b) {
 
 absl::Status BuildMounts(Building& b) {
   AddProcAndSys(b);
-  AddCgroup(b);
   AddIpc(b);
+  // The later, the less a child waits for its cgroups.
+  AddCgroup(b);
   CK_ASSIGN_OR_RETURN(std::vector<oci::Mount> asked, AskedMounts(b));
   // Whoever asks for a mount on /dev/shm gets that one only.
   auto& mounts = b.spec().mounts;

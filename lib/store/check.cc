@@ -23,13 +23,15 @@
 namespace containerkit::store {
 namespace {
 
-constexpr const char* kRootNames[] = {
-    "version",     "init.lock",       "write.lock",
-    "metadata.db", "metadata.db-wal", "metadata.db-shm",
-    "blobs",       "layers",          "ingest",
-    "tmp",         "trash",           "leases",
-    "containers",  "empty",           "reserve",
-    "events.log",  "events.log.1"};
+constexpr const char* kRootNames[] = {"version",         "init.lock",
+                                      "write.lock",      "metadata.db",
+                                      "metadata.db-wal", "metadata.db-shm",
+                                      "blobs",           "layers",
+                                      "ingest",          "tmp",
+                                      "trash",           "leases",
+                                      "containers",      "base",
+                                      "reserve",         "events.log",
+                                      "events.log.1"};
 
 class Checker {
  public:

@@ -38,7 +38,37 @@ constexpr off_t kReserveBytes = 1 << 20;
 constexpr const char* kDirs[] = {"blobs",  "blobs/sha256",  "blobs/sha512",
                                  "layers", "layers/sha256", "layers/sha512",
                                  "ingest", "tmp",           "trash",
-                                 "leases", "containers",    "empty"};
+                                 "leases", "containers"};
+
+// What every container needs to mount something on, below the image's layers:
+// making it in each container's own layer takes longer than a layer more.
+constexpr char kBase[] = "base";
+constexpr const char* kBaseDirs[] = {"dev", "etc", "proc", "sys"};
+constexpr const char* kBaseEtcFiles[] = {"hostname", "hosts", "resolv.conf"};
+constexpr char kBaseMadeLast[] = "base/etc/resolv.conf";
+
+absl::Status MakeBase(int root_fd) {
+  CK_RETURN_IF_ERROR(sys::MakeDirAt(root_fd, kBase, 0755).status());
+  CK_ASSIGN_OR_RETURN(const UniqueFd base,
+                      sys::OpenAt(root_fd, kBase, O_RDONLY | O_DIRECTORY));
+  for (const char* name : kBaseDirs) {
+    CK_RETURN_IF_ERROR(sys::MakeDirAt(base.get(), name, 0755).status());
+  }
+  CK_ASSIGN_OR_RETURN(const UniqueFd etc,
+                      sys::OpenAt(base.get(), "etc", O_RDONLY | O_DIRECTORY));
+  for (const char* name : kBaseEtcFiles) {
+    CK_RETURN_IF_ERROR(sys::AtomicWriteFileAt(
+        etc.get(), name, "", {.mode = 0644, .durable = false}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MakeDirs(int root_fd) {
+  for (const char* dir : kDirs) {
+    CK_RETURN_IF_ERROR(sys::MakeDirAt(root_fd, dir, 0700).status());
+  }
+  return MakeBase(root_fd);
+}
 
 // Makes `path` and what is missing above it.
 absl::Status MakeRoot(const std::string& path) {
@@ -162,9 +192,7 @@ absl::Status Layout::Initialize(absl::Duration lock_timeout) {
   if (fchmod(root_fd_.get(), 0700) != 0) {
     return SyscallError(errno, kOpen, "fchmod", root_);
   }
-  for (const char* dir : kDirs) {
-    CK_RETURN_IF_ERROR(sys::MakeDirAt(root_fd_.get(), dir, 0700).status());
-  }
+  CK_RETURN_IF_ERROR(MakeDirs(root_fd_.get()));
   // The version last: it says that the rest is there.
   return sys::AtomicWriteFileAt(root_fd_.get(), kVersionFile,
                                 absl::StrCat(kMagic, kLayoutVersion, "\n"));
@@ -187,14 +215,16 @@ absl::Status Layout::OpenDirs(bool create) {
     if (create && absl::IsNotFound(opened.status())) {
       // Somebody removed a directory by hand: an empty one is a good start
       // for CheckStore().
-      for (const char* dir : kDirs) {
-        CK_RETURN_IF_ERROR(sys::MakeDirAt(root_fd_.get(), dir, 0700).status());
-      }
+      CK_RETURN_IF_ERROR(MakeDirs(root_fd_.get()));
       opened = sys::OpenAt(root_fd_.get(), name, O_RDONLY | O_DIRECTORY);
     }
     CK_ASSIGN_OR_RETURN(*fd, std::move(opened));
   }
   SpreadDirs(temp_fd_.get());
+  if (create && faccessat(root_fd_.get(), kBaseMadeLast, F_OK,
+                          AT_SYMLINK_NOFOLLOW) != 0) {
+    return MakeBase(root_fd_.get());
+  }
   return absl::OkStatus();
 }
 

@@ -79,7 +79,6 @@ std::vector<std::string> Snapshots::LowerPaths(
     paths.push_back(
         absl::StrCat(layout_->root(), "/", Layout::LayerPath(*it), "/fs"));
   }
-  if (paths.empty()) paths.push_back(absl::StrCat(layout_->root(), "/empty"));
   return paths;
 }
 
@@ -92,7 +91,9 @@ absl::StatusOr<std::string> Snapshots::DirPath(
 absl::StatusOr<Snapshot> Snapshots::Paths(
     absl::string_view container_id, absl::Span<const Digest> diff_ids) const {
   CK_ASSIGN_OR_RETURN(const std::string dir, DirPath(container_id));
-  return Snapshot{.lower_paths = LowerPaths(diff_ids),
+  std::vector<std::string> lowers = LowerPaths(diff_ids);
+  lowers.push_back(absl::StrCat(layout_->root(), "/base"));
+  return Snapshot{.lower_paths = std::move(lowers),
                   .upper_path = absl::StrCat(dir, "/upper"),
                   .work_path = absl::StrCat(dir, "/work"),
                   .fresh = false};

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
 #include "lib/store/layer_unpacker.h"
@@ -24,6 +25,8 @@
 
 namespace containerkit::store {
 namespace {
+
+using ::testing::UnorderedElementsAre;
 
 class SnapshotsTest : public StoreTest {
  protected:
@@ -46,7 +49,8 @@ TEST_F(SnapshotsTest, PreparesOnceAndRemovesAtOnce) {
   EXPECT_EQ(snapshot->lower_paths,
             (std::vector<std::string>{
                 absl::StrCat(root(), "/", Layout::LayerPath(top), "/fs"),
-                absl::StrCat(root(), "/", Layout::LayerPath(base), "/fs")}));
+                absl::StrCat(root(), "/", Layout::LayerPath(base), "/fs"),
+                root() + "/base"}));
   struct stat info;
   ASSERT_EQ(stat(snapshot->upper_path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode, S_IFDIR | 01711u);  // As the image's root.
@@ -64,11 +68,13 @@ TEST_F(SnapshotsTest, PreparesOnceAndRemovesAtOnce) {
   EXPECT_TRUE(List("trash").empty());
 }
 
-TEST_F(SnapshotsTest, ImagesWithoutLayersHaveAnEmptyLower) {
+TEST_F(SnapshotsTest, BelowTheLayersIsWhatIsMountedOn) {
   const auto snapshot = snapshots().Prepare("c", {});
   ASSERT_TRUE(snapshot.ok());
-  EXPECT_EQ(snapshot->lower_paths, std::vector<std::string>{root() + "/empty"});
-  EXPECT_TRUE(List("empty").empty());
+  EXPECT_EQ(snapshot->lower_paths, std::vector<std::string>{root() + "/base"});
+  EXPECT_THAT(List("base"), UnorderedElementsAre("dev", "etc", "proc", "sys"));
+  EXPECT_THAT(List("base/etc"),
+              UnorderedElementsAre("hostname", "hosts", "resolv.conf"));
 }
 
 TEST_F(SnapshotsTest, RefusesUnsafeIdsAndMissingLayers) {
@@ -135,7 +141,7 @@ TEST_F(SnapshotsTest, MountsOneHundredAndTwentyLayers) {
   }
   const auto snapshot = snapshots().Prepare("c", layers);
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
-  ASSERT_EQ(snapshot->lower_paths.size(), 120u);
+  ASSERT_EQ(snapshot->lower_paths.size(), 121u);
   auto mount = Mount(*snapshot);
   if (!mount.ok() && !HasLowerdirPlus()) {
     GTEST_SKIP() << "the kernel has no lowerdir+";
@@ -146,8 +152,8 @@ TEST_F(SnapshotsTest, MountsOneHundredAndTwentyLayers) {
   EXPECT_EQ(root->ReadSmallFile("common", 10).value(), "119");
   auto names = sys::ListDirAt(root->fd(), ".").value();
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"common", "d0", "d1", "d2", "f119"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"common", "d0", "d1", "d2", "dev",
+                                             "etc", "f119", "proc", "sys"}));
   // d0 begins afresh at layer 60; d1 is merged from all.
   EXPECT_EQ(sys::ListDirAt(root->fd(), "d0")->size(), 20u);
   EXPECT_EQ(sys::ListDirAt(root->fd(), "d1")->size(), 40u);

@@ -1,5 +1,7 @@
 #include "lib/runtime/child/cgroups.h"
 
+#include <linux/limits.h>
+
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
@@ -262,6 +264,18 @@ void Cgroups::RemoveAll() {
     if (IsParent(groups_[i])) RemoveGroup(groups_[i].path, true);
   }
   count_ = 0;
+}
+
+long OpenAttachFile(const char* procs) {
+  char path[PATH_MAX];
+  const char* slash = FindLast(procs, '/');
+  if (slash != nullptr && Equal(slash, "/cgroup.procs")) {
+    Text text(path, sizeof path);
+    text.AddBytes(procs, size_t(slash - procs)).Add("/tasks");
+    const long fd = Open(path, O_WRONLY);
+    if (fd != -ENOENT) return fd;
+  }
+  return Open(procs, O_WRONLY);
 }
 
 }  // namespace containerkit::runtime::child

@@ -42,6 +42,11 @@ class Cgroups {
   int count_ = 0;
 };
 
+// The file through which a process moves itself into the cgroup of a
+// cgroup.procs file. In v1 that is `tasks`: moving one thread by itself needs
+// no grace period there.
+long OpenAttachFile(const char* procs);
+
 }  // namespace containerkit::runtime::child
 
 #endif  // CONTAINERKIT_LIB_RUNTIME_CHILD_CGROUPS_H_

@@ -4,6 +4,7 @@
 
 #include "lib/base/mutation.h"
 #include "lib/runtime/child/bind_from.h"
+#include "lib/runtime/child/cgroups.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/hook.h"
 #include "lib/runtime/child/init.h"
@@ -73,15 +74,15 @@ long StepDieWithMonitor(Child& child) {
 // spares the kernel the grace period that moving another one costs.
 long StepAttachCgroup(Child& child, const StepView& step) {
   if (!child.cgroup_by_child) return 0;
-  const int fd = child.prepared->Find(step.index);
-  if (fd < 0) return 0;
   FieldReader fields = step.Fields();
   const Str path = fields.S();
-  const uint64_t flags = fields.U();
-  const long result = Write(fd, "0", 1);
-  Close(fd);
-  if (result >= 0 || (flags & kWriteOptional)) return 0;
-  return Fail(result, "write", path);
+  const bool optional = (fields.U() & kWriteOptional) != 0;
+  long fd = child.prepared->Find(step.index);
+  if (fd < 0) fd = OpenAttachFile(path.c_str());
+  if (fd < 0) return optional ? 0 : Fail(fd, "open", path);
+  const long result = Write(int(fd), "0", 1);
+  Close(int(fd));
+  return result >= 0 || optional ? 0 : Fail(result, "write", path);
 }
 
 // Steps that build the root.
@@ -175,6 +176,8 @@ long Execute(Child& child, const StepView& step) {
   switch (step.op) {
     case Op::kSync:
       return StepSync(child, step.index);
+    case Op::kAttachCgroup:
+      return StepAttachCgroup(child, step);
     case Op::kBoundingSet:
       return StepBoundingSet(fields);
     case Op::kUser:
@@ -211,10 +214,8 @@ long Execute(Child& child, const StepView& step) {
 }
 
 // What the child must know of the monitor's steps.
-long Notice(Child& child, const StepView& step) {
+void Notice(Child& child, const StepView& step) {
   if (step.op == Op::kIdMap) child.id_pending = true;
-  if (step.op == Op::kAttachCgroup) return StepAttachCgroup(child, step);
-  return 0;
 }
 
 }  // namespace
@@ -263,8 +264,11 @@ void RunChild(Child& child, Plan::Cursor cursor) {
   StepView step;
   while (child.plan->Next(cursor, step)) {
     child.shared->step = step.index;
-    const bool mine = ActorOf(uint16_t(step.op)) != 'M';
-    const long result = mine ? Execute(child, step) : Notice(child, step);
+    if (ActorOf(uint16_t(step.op)) == 'M') {
+      Notice(child, step);
+      continue;
+    }
+    const long result = Execute(child, step);
     if (result >= 0) continue;
     child.shared->failure.step = step.index;
     child.shared->failure.op = uint16_t(step.op);

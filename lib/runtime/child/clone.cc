@@ -6,6 +6,7 @@
 
 #include "lib/base/mutation.h"
 #include "lib/runtime/child/bind_from.h"
+#include "lib/runtime/child/cgroups.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/sys.h"
@@ -29,20 +30,6 @@ long CloneInto(Proc& proc, uint64_t flags, int cgroup, bool as_sibling) {
     args.cgroup = uint64_t(cgroup);
   }
   return Sys(SYS_clone3, &args, sizeof args);
-}
-
-// The file through which a process moves itself. In v1 that is `tasks`:
-// moving one thread by itself needs no grace period there.
-long OpenAttachFile(const char* procs) {
-  char path[PATH_MAX];
-  const char* slash = FindLast(procs, '/');
-  if (slash != nullptr && Equal(slash, "/cgroup.procs")) {
-    Text text(path, sizeof path);
-    text.AddBytes(procs, size_t(slash - procs)).Add("/tasks");
-    const long fd = Open(path, O_WRONLY);
-    if (fd != -ENOENT) return fd;
-  }
-  return Open(procs, O_WRONLY);
 }
 
 // The directory of the fifo that AwaitStart opens.
@@ -77,10 +64,16 @@ long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
       (clone_flags & CLONE_NEWUSER) != 0 && Sys(SYS_geteuid) == 0;
   Plan::Cursor cursor = proc.cursor;
   StepView step;
+  bool cgroups_later = false;
   while (proc.plan.Next(cursor, step)) {
     long fd = -1;
     FieldReader fields = step.Fields();
+    if (step.op == Op::kMakeCgroup) {
+      cgroups_later = true;
+      continue;
+    }
     if (step.op == Op::kAttachCgroup) {
+      if (cgroups_later) continue;
       const Str path = fields.S();
       const bool optional = (fields.U() & kWriteOptional) != 0;
       fd = OpenAttachFile(path.c_str());

@@ -102,11 +102,12 @@ long MakeOverlay(const OverlayFields& f) {
   return result;
 }
 
-// How much of all lower paths is the same, up to a slash.
+// How much of all lower paths but the last is the same, up to a slash. The
+// last one is no layer of the image.
 size_t CommonDirectory(List lowers) {
   const Str first = lowers.Take();
   size_t common = first.size;
-  while (lowers.count > 0) {
+  while (lowers.count > 1) {
     const Str next = lowers.Take();
     size_t same = 0;
     while (same < common && same < next.size &&
@@ -138,8 +139,9 @@ long MountOverlayByPath(const OverlayFields& f) {
   text.Add("lowerdir=");
   while (lowers.count > 0) {
     const Str lower = lowers.Take();
-    const char* relative = lower.c_str() + common;
-    AddEscaped(text, *relative == '\0' ? "." : relative);
+    const bool below =
+        lower.size > common && memcmp(lower.data, directory, common) == 0;
+    AddEscaped(text, lower.c_str() + (below ? common : 0));
     if (lowers.count > 0) text.AddChar(':');
   }
   if (!f.upper.empty()) {

@@ -145,8 +145,6 @@ long ExecuteStep(Proc& proc, const StepView& step, Joins& joins) {
       return StepJoinNamespace(proc, fields, joins);
     case Op::kClone:
       return StepClone(proc, step, joins);
-    case Op::kAttachCgroup:
-      return 0;  // by the child, through what StepClone opened
     case Op::kIdMap:
       GivePipes(proc, fields);
       return StepIdMap(fields, proc.pid);
@@ -228,18 +226,23 @@ long Launch(Proc& proc) {
   long result = 0;
   constexpr int kMostTries = 4;
   int tries = 0;
-  while (result == 0 && proc.plan.Next(proc.cursor, step)) {
+  Plan::Cursor before = proc.cursor;
+  Plan::Cursor cgroups = proc.cursor;
+  bool in_cgroups = false;
+  for (; result == 0 && proc.plan.Next(proc.cursor, step);
+       before = proc.cursor) {
     if (step.op == Op::kExec) break;
     if (ActorOf(uint16_t(step.op)) == 'C') continue;
+    const bool cgroup = step.op == Op::kMakeCgroup || step.op == Op::kWriteHost;
+    if (cgroup && !in_cgroups) cgroups = before;
+    in_cgroups = cgroup;
     result = ExecuteStep(proc, step, joins);
     // Another container that ended may have taken the parent away that both
     // had in common; making it again includes its settings.
-    if (result == -ENOENT && tries < kMostTries && proc.pid == 0 &&
-        (step.op == Op::kMakeCgroup || step.op == Op::kWriteHost)) {
+    if (result == -ENOENT && cgroup && tries < kMostTries) {
       ++tries;
       result = 0;
-      joins = Joins();
-      proc.cursor = Plan::Cursor();
+      proc.cursor = cgroups;
       continue;
     }
     // A failure of the child comes with its own step.

@@ -31,13 +31,10 @@ class SpareNetwork {
     CloseAndForget(fd_);
   }
 
-  // Makes one, while the monitor just forked is at work: from the second
-  // container on, for many programs start one only. Without the privilege for
-  // it there will never be one.
-  void Refill() {
-    const bool first = !wanted_;
-    wanted_ = true;
-    if (first || fd_ >= 0 || refused_) return;
+  // Makes one, while others are at work. Without the privilege for it there
+  // will never be one.
+  void Make() {
+    if (fd_ >= 0 || refused_) return;
     if (own_ < 0) own_ = int(Open(kOwnNetwork, O_RDONLY));
     refused_ = own_ < 0 || Sys(SYS_unshare, CLONE_NEWNET) < 0;
     if (refused_) return;
@@ -51,7 +48,6 @@ class SpareNetwork {
   static constexpr char kOwnNetwork[] = "/proc/thread-self/ns/net";
   int own_ = -1;
   int fd_ = -1;
-  bool wanted_ = false;
   bool refused_ = false;
 };
 
@@ -137,12 +133,15 @@ void RunSpawner() {
   // Records with another boot's id would be taken for a restarted machine's.
   if (!ReadBootId()) Exit(1);
   SpareNetwork spare;
+  bool served = false;  // a container with a network namespace
   for (;;) {
     int fds[kMaxPassedFds];
     int count = kMaxPassedFds;
     const long n = ReceivePacket(kSpawnerSocket, &request.wire,
                                  sizeof request.wire, fds, &count, 0);
     if (n <= 0) Exit(0);
+    const char* const message = reinterpret_cast<const char*>(&request.wire);
+    if (n == 1 && *message == kPrepareNetwork) spare.Make();
     if (size_t(n) == sizeof request.wire &&
         request.wire.magic == kMonitorMagic) {
       TakeFds(fds, count);
@@ -156,7 +155,9 @@ void RunSpawner() {
       }
       if (child < 0) ReportForkFailure(child);
       Close(request.network);
-      if (network) spare.Refill();
+      // From the second container on, for many programs start one only.
+      if (network && served) spare.Make();
+      served = served || network;
     }
     for (int i = 0; i < count; ++i) Close(fds[i]);
   }
