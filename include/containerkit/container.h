@@ -258,6 +258,9 @@ class Container final {
   // Sends the stop signal, waits, then kills. OK when it was not running
   // only in the sense of Docker's 304: FAILED_PRECONDITION / kAlreadyStopped.
   absl::Status Stop(const StopOptions& options = {});
+  // Stops it if it runs, and starts it. Until it has stopped others may act on
+  // it: a Kill() ends the wait, a Remove() the restart (kContainerNotFound);
+  // where somebody else starts it first, that is the outcome.
   absl::Status Restart(const StopOptions& options = {});
   // Errors: FAILED_PRECONDITION / kNotRunning.
   absl::Status Kill(int signal);

@@ -161,6 +161,14 @@ class Engine final {
 
   // Gives events to `sink` until it answers false, `until` passes or the
   // token is cancelled.
+  //
+  // All engines of a root write them, and each knows what it does itself. So
+  // of a process that Exec() started, "exec_die" is written only while the
+  // engine that called it is open; of a container, "health_status", and what a
+  // restart policy does, only while the engine that started it is. "die" and
+  // "oom" of a container whose engine is gone are written by the next call that
+  // looks: Stop, Wait, Remove, or this one before it follows. Health probes are
+  // no events.
   absl::Status Events(
       const EventOptions& options,
       const std::function<bool(const EngineEvent&)>& sink) const;

@@ -14,7 +14,7 @@ struct EngineEvent {
   std::string type;    // "container", "image"
   std::string action;  // "create", "start", "die", "pull", ...
   std::string actor_id;
-  // "name", "image", "exitCode", ... and the object's labels.
+  // "name", "image", "exitCode", "execID", ... and the object's labels.
   std::map<std::string, std::string> attributes;
   absl::Time time;
   // The event as Docker's GET /events writes it, one line without newline.

@@ -248,6 +248,12 @@ absl::Status ContainerManager::Rename(const std::string& id,
 absl::Status ContainerManager::Remove(const std::string& id,
                                       const RemoveOptions& options) {
   CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id));
+  return RemoveLocked(locked, options);
+}
+
+absl::Status ContainerManager::RemoveLocked(const Locked& locked,
+                                            const RemoveOptions& options) {
+  const std::string& id = locked.container->row.id;
   CK_ASSIGN_OR_RETURN(runtime::ProcessSnapshot process, Process(id));
   if (process.monitored) {
     if (!options.force) {
@@ -308,7 +314,8 @@ bool ContainerManager::RemoveIfAsked(const std::string& id) {
   }
   const absl::StatusOr<runtime::ProcessSnapshot> process = Process(id);
   if (!process.ok()) return false;
-  return !HasEnded(*process) || RemoveStopped(**container).ok();
+  if (!HasEnded(*process)) return true;
+  return !IsHeldForRestart(directory->get()) && RemoveStopped(**container).ok();
 }
 
 absl::Status ContainerManager::EndScope(const std::string& scope_id) {
@@ -341,16 +348,29 @@ absl::Status ContainerManager::Reconcile() {
   }));
   absl::Status result;
   for (const store::ContainerRow& row : rows) {
-    const bool orphan = !row.scope_id.empty() && !ScopeOwnerLives(row.scope_id);
-    if (!orphan && !row.auto_remove) continue;
-    const absl::StatusOr<runtime::ProcessSnapshot> process = Process(row.id);
-    if (!process.ok() || (!orphan && !HasEnded(*process))) continue;
-    absl::Status removed = Remove(row.id, {.force = true});
+    absl::Status removed = RemoveIfAbandoned(row);
     if (GetReason(removed) != Reason::kContainerNotFound) {
       result = FirstError(result, removed);
     }
   }
   return result;
+}
+
+absl::Status ContainerManager::RemoveIfAbandoned(
+    const store::ContainerRow& row) {
+  const bool orphan = !row.scope_id.empty() && !ScopeOwnerLives(row.scope_id);
+  if (!orphan && !row.auto_remove) return absl::OkStatus();
+  const auto ended = [&] {
+    const absl::StatusOr<runtime::ProcessSnapshot> process = Process(row.id);
+    return process.ok() && (orphan || HasEnded(*process));
+  };
+  if (!ended()) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(const Locked locked, Lock(row.id));
+  // Whoever held the lock may have started it, or is about to.
+  if (!orphan && (!ended() || IsHeldForRestart(locked.lock.get()))) {
+    return absl::OkStatus();
+  }
+  return RemoveLocked(locked, {.force = true});
 }
 
 void ContainerManager::OnEvent(const std::string& id,

@@ -97,7 +97,9 @@ class ContainerManager {
   absl::StatusOr<std::unique_ptr<ProcessSession>> Start(
       const std::string& id, const StartOptions& options);
   absl::Status Stop(const std::string& id, const StopOptions& options);
-  // Stops it if it runs, and starts it.
+  // Stops it if it runs, and starts it. Others may act on it while it stops:
+  // who kills it ends the wait, who removes it the restart; who starts it first
+  // has done what was asked for.
   absl::Status Restart(const std::string& id, const StopOptions& options);
   absl::Status Kill(const std::string& id, int signal);
   absl::Status Pause(const std::string& id);
@@ -252,11 +254,15 @@ class ContainerManager {
                                            const WaitOptions& options);
   absl::StatusOr<std::unique_ptr<ProcessSession>> StartExec(
       const std::string& id, const ExecConfig& config);
+  // Write the events of sessions. detach: nobody was to stay with it.
+  SessionObserver ObserveAttached(const std::string& id);
+  SessionObserver ObserveExec(const std::string& id, const std::string& exec_id,
+                              bool detach);
   absl::StatusOr<std::unique_ptr<ProcessSession>> StartLocked(
       const Locked& locked, const StartOptions& options);
-  // Without `keep_lock` others may act on it while it takes its time.
-  absl::Status StopLocked(Locked& locked, const StopOptions& options,
-                          bool keep_lock);
+  // Lets go of the lock once the signal is sent: others may act on it while it
+  // takes its time.
+  absl::Status StopLocked(Locked& locked, const StopOptions& options);
   // The signal and the time that a stop gives.
   struct StopPlan {
     int signal;
@@ -264,14 +270,21 @@ class ContainerManager {
   };
   absl::StatusOr<StopPlan> StopPlanOf(const Loaded& container,
                                       const StopOptions& options);
-  // Asks the monitor to stop; the caller holds the lock.
+  // Asks the monitor to stop, which is a "kill"; the caller holds the lock.
   absl::Status SendStop(const std::string& id, int signal,
                         absl::Duration grace);
   absl::Status WaitUntilGone(const std::string& id, absl::Duration grace,
                              const CancelToken& cancel = {});
+  // After a stop: at `patience` the monitor kills it.
+  absl::Status WaitForStop(const std::string& id, int signal,
+                           absl::Time patience, const CancelToken& cancel);
+  absl::Status RemoveLocked(const Locked& locked, const RemoveOptions& options);
   absl::Status RemoveStopped(const Loaded& container);
+  // Reconcile() for one.
+  absl::Status RemoveIfAbandoned(const store::ContainerRow& row);
   // Removes a container that has ended and asked for it (docker's --rm). False
-  // while somebody else holds its lock. Reconcile() does what this could not.
+  // while somebody else holds its lock or restarts it. Reconcile() does what
+  // this could not.
   bool RemoveIfAsked(const std::string& id);
   absl::Status KillLeftovers(const std::string& id);
 

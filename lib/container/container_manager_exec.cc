@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -14,8 +15,18 @@
 #include "lib/container/container_manager_internal.h"
 #include "lib/runtime/exec_planner.h"
 #include "lib/runtime/failure.h"
+#include "lib/sys/file_util.h"
 
 namespace containerkit::container {
+namespace {
+
+// As docker's events spell it: a command without arguments ends in a space.
+std::string WithArguments(const std::vector<std::string>& command) {
+  return absl::StrCat(command[0], " ",
+                      absl::StrJoin(command.begin() + 1, command.end(), " "));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Attach(
     const std::string& id, const AttachOptions& options) {
@@ -30,7 +41,40 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Attach(
   Emit(id, "attach");
   return std::make_unique<ProcessSession>(ProcessSession::Of::kContainer,
                                           std::move(stream), std::move(monitor),
-                                          process.pid);
+                                          process.pid, ObserveAttached(id));
+}
+
+SessionObserver ContainerManager::ObserveAttached(const std::string& id) {
+  SessionObserver observer;
+  observer.resized = [this, id](uint16_t rows, uint16_t columns) {
+    Emit(id, "resize",
+         {{"height", absl::StrCat(rows)}, {"width", absl::StrCat(columns)}});
+  };
+  observer.left = [this, id](runtime::EventStream) { Emit(id, "detach"); };
+  return observer;
+}
+
+SessionObserver ContainerManager::ObserveExec(const std::string& id,
+                                              const std::string& exec_id,
+                                              bool detach) {
+  const auto ended = [this, id, exec_id](int exit_code) {
+    Emit(id, "exec_die",
+         {{"execID", exec_id}, {"exitCode", absl::StrCat(exit_code)}});
+  };
+  SessionObserver observer;
+  observer.ended = ended;
+  observer.left = [this, id, exec_id, detach,
+                   ended](runtime::EventStream events) {
+    if (!detach) Emit(id, "exec_detach", {{"execID", exec_id}});
+    absl::StatusOr<std::shared_ptr<LiveProcess>> process = LiveProcess::Create(
+        exec_id, std::move(events),
+        [ended](const std::string&, const runtime::Event& event) {
+          if (event.type == runtime::EventType::kExited) ended(event.exit_code);
+        });
+    // Without the means to listen its end stays untold.
+    if (process.ok()) live_.Add(*std::move(process)).IgnoreError();
+  };
+  return observer;
 }
 
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Exec(
@@ -94,7 +138,8 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
     null.Reset(open("/dev/null", O_RDWR | O_CLOEXEC));
     spec.stdin_fd = spec.stdout_fd = spec.stderr_fd = null.get();
   }
-  const std::string command = absl::StrJoin(config.command, " ");
+  const std::string exec_id = sys::RandomHex(32);
+  const absl::Time asked = absl::Now();
   CK_ASSIGN_OR_RETURN(runtime::AttachStream stream, monitor.Exec(spec));
   const absl::StatusOr<runtime::AttachPacket> first =
       stream.Read(absl::InfiniteFuture(), &config.cancel);
@@ -103,13 +148,22 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
     return NotRunningError(id);
   }
   CK_RETURN_IF_ERROR(first.status());
+  absl::Status failure;
   if (first->event.type == runtime::EventType::kFailed) {
-    return runtime::FailureStatus(first->event.failure);
+    failure = runtime::FailureStatus(first->event.failure);
   }
-  Emit(id, absl::StrCat("exec_start: ", command));
-  return std::make_unique<ProcessSession>(ProcessSession::Of::kExec,
-                                          std::move(stream), std::move(monitor),
-                                          first->event.pid);
+  // As docker: of a command that there is not, these two and no end.
+  if (GetReason(failure) != Reason::kNotRunning &&
+      GetReason(failure) != Reason::kContainerPaused) {
+    const std::string command = WithArguments(config.command);
+    for (const char* action : {"exec_create: ", "exec_start: "}) {
+      Emit(id, action + command, {{"execID", exec_id}}, asked);
+    }
+  }
+  CK_RETURN_IF_ERROR(failure);
+  return std::make_unique<ProcessSession>(
+      ProcessSession::Of::kExec, std::move(stream), std::move(monitor),
+      first->event.pid, ObserveExec(id, exec_id, config.detach));
 }
 
 }  // namespace containerkit::container

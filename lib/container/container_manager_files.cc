@@ -125,7 +125,9 @@ absl::StatusOr<ProcessTable> ContainerManager::Top(
   CK_RETURN_IF_ERROR(Monitor(id).status());
   CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(id));
   CK_ASSIGN_OR_RETURN(const std::vector<pid_t> pids, cgroup->Processes());
-  return ListProcesses(pids, columns);
+  CK_ASSIGN_OR_RETURN(ProcessTable table, ListProcesses(pids, columns));
+  Emit(id, "top");
+  return table;
 }
 
 absl::Status ContainerManager::WithRoot(
@@ -205,13 +207,13 @@ absl::Status ContainerManager::CopyOut(const std::string& id,
                                        const std::string& path, int fd,
                                        const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
-  return WithObject(WithRoot(*container, cancel,
-                             [&](const sys::RootDir& root) {
-                               return container::CopyOut(
-                                   root, path, fd, IdsOf(container->record),
-                                   cancel);
-                             }),
-                    "container", id);
+  const auto copy = [&](const sys::RootDir& root) {
+    return container::CopyOut(root, path, fd, IdsOf(container->record), cancel);
+  };
+  CK_RETURN_IF_ERROR(
+      WithObject(WithRoot(*container, cancel, copy), "container", id));
+  Emit(id, "archive-path");
+  return absl::OkStatus();
 }
 
 absl::Status ContainerManager::CopyIn(
@@ -229,8 +231,10 @@ absl::Status ContainerManager::CopyIn(
   const auto copy = [&](const sys::RootDir& root) {
     return container::CopyIn(root, path, fd, in);
   };
-  return WithObject(WithRoot(*container, options.cancel, copy), "container",
-                    id);
+  CK_RETURN_IF_ERROR(
+      WithObject(WithRoot(*container, options.cancel, copy), "container", id));
+  Emit(id, "extract-to-dir");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,

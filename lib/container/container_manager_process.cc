@@ -192,6 +192,7 @@ absl::StatusOr<ExitStatus> ContainerManager::Wait(const std::string& id,
 absl::Status ContainerManager::SendStop(const std::string& id, int signal,
                                         absl::Duration grace) {
   CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  const absl::Time asked = absl::Now();
   const absl::Status sent = monitor.Stop(signal, grace);
   if (GetReason(sent) == Reason::kMonitorLost ||
       GetReason(sent) == Reason::kNotRunning) {
@@ -200,6 +201,7 @@ absl::Status ContainerManager::SendStop(const std::string& id, int signal,
     return NotRunningError(id);
   }
   CK_RETURN_IF_ERROR(WithContainer(sent, id));
+  Emit(id, "kill", {{"signal", absl::StrCat(signal)}}, asked);
   // A frozen process cannot take the signal: thaw it, as docker does.
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
   if (!paused) return absl::OkStatus();
@@ -252,20 +254,33 @@ absl::StatusOr<ContainerManager::StopPlan> ContainerManager::StopPlanOf(
 absl::Status ContainerManager::Stop(const std::string& id,
                                     const StopOptions& options) {
   CK_ASSIGN_OR_RETURN(Locked locked, Lock(id, options.cancel));
-  return StopLocked(locked, options, /*keep_lock=*/false);
+  return StopLocked(locked, options);
 }
 
 absl::Status ContainerManager::StopLocked(Locked& locked,
-                                          const StopOptions& options,
-                                          bool keep_lock) {
+                                          const StopOptions& options) {
   const std::string& id = locked.container->row.id;
   CK_ASSIGN_OR_RETURN(const StopPlan plan,
                       StopPlanOf(*locked.container, options));
+  const absl::Time patience = absl::Now() + plan.grace;
   CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
-  if (!keep_lock) locked.lock.Reset();
-  CK_RETURN_IF_ERROR(WaitUntilGone(id, plan.grace, options.cancel));
+  locked.lock.Reset();
+  CK_RETURN_IF_ERROR(WaitForStop(id, plan.signal, patience, options.cancel));
   Emit(id, "stop");
   return absl::OkStatus();
+}
+
+absl::Status ContainerManager::WaitForStop(const std::string& id, int signal,
+                                           absl::Time patience,
+                                           const CancelToken& cancel) {
+  const absl::Status gone = WaitStopped(id, patience, cancel).status();
+  const bool runs = GetReason(gone) == Reason::kTimeout;
+  if (!gone.ok() && !runs) return gone;
+  if (signal != SIGKILL && absl::Now() >= patience) {
+    Emit(id, "kill", {{"signal", absl::StrCat(SIGKILL)}}, patience);
+  }
+  return runs ? WaitUntilGone(id, absl::ZeroDuration(), cancel)
+              : absl::OkStatus();
 }
 
 absl::Status ContainerManager::Kill(const std::string& id, int signal) {
@@ -279,15 +294,14 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
   // SIGKILL and the stop signal are not to be undone by a restart policy, and
   // not held up by a pause.
   if (signal == SIGKILL || signal == stop.signal) {
-    CK_RETURN_IF_ERROR(SendStop(
+    return SendStop(
         id, signal,
-        signal == SIGKILL ? absl::ZeroDuration() : absl::InfiniteDuration()));
-  } else {
-    CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
-    const absl::Status sent = monitor.Signal(signal);
-    if (GetReason(sent) == Reason::kMonitorLost) return NotRunningError(id);
-    CK_RETURN_IF_ERROR(WithContainer(sent, id));
+        signal == SIGKILL ? absl::ZeroDuration() : absl::InfiniteDuration());
   }
+  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+  const absl::Status sent = monitor.Signal(signal);
+  if (GetReason(sent) == Reason::kMonitorLost) return NotRunningError(id);
+  CK_RETURN_IF_ERROR(WithContainer(sent, id));
   Emit(id, "kill", {{"signal", absl::StrCat(signal)}});
   return absl::OkStatus();
 }

@@ -519,21 +519,6 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
   return StartLocked(locked, options);
 }
 
-absl::Status ContainerManager::Restart(const std::string& id,
-                                       const StopOptions& options) {
-  // One lock for both: what removes itself when it ends must not now.
-  CK_ASSIGN_OR_RETURN(Locked locked, Lock(id, options.cancel));
-  const absl::Status stopped = StopLocked(locked, options, /*keep_lock=*/true);
-  if (!stopped.ok() && GetReason(stopped) != Reason::kAlreadyStopped) {
-    return stopped;
-  }
-  StartOptions start;
-  start.cancel = options.cancel;
-  CK_RETURN_IF_ERROR(StartLocked(locked, start).status());
-  Emit(id, "restart");
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     const Locked& locked, const StartOptions& options) {
   const std::string& id = locked.container->row.id;
@@ -601,12 +586,14 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
                                             OnEvent(which, event);
                                           }));
   // Before anybody can hear of its end.
+  if (options.attach) Emit(*container, "attach");
   Emit(*container, "start");
   CK_RETURN_IF_ERROR(live_.Add(std::move(live)));
   if (!options.attach) return nullptr;
   return std::make_unique<ProcessSession>(
       ProcessSession::Of::kContainer, runtime::AttachStream(std::move(ours)),
-      runtime::MonitorClient(std::move(directory)), launched->pid);
+      runtime::MonitorClient(std::move(directory)), launched->pid,
+      ObserveAttached(id));
 }
 
 }  // namespace containerkit::container

@@ -103,9 +103,10 @@ absl::Status MonitorClient::Call(const Command& command) const {
   return AckStatus(ack);
 }
 
-absl::StatusOr<EventStream> MonitorClient::Watch() const {
-  CK_ASSIGN_OR_RETURN(UniqueFd socket,
-                      Send(MakeCommand(CommandType::kWatch), {}));
+absl::StatusOr<EventStream> MonitorClient::Watch(int32_t pid) const {
+  Command command = MakeCommand(CommandType::kWatch);
+  command.pid = pid;
+  CK_ASSIGN_OR_RETURN(UniqueFd socket, Send(command, {}));
   return EventStream(std::move(socket));
 }
 

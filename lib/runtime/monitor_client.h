@@ -39,8 +39,10 @@ class MonitorClient {
   explicit MonitorClient(UniqueFd directory)
       : directory_(std::move(directory)) {}
 
-  // Events from now on; the current state comes first.
-  absl::StatusOr<EventStream> Watch() const;
+  // Events from now on; the current state comes first. With `pid`, as in
+  // Signal(): of that exec'd process alone; the stream ends at once when it has
+  // ended.
+  absl::StatusOr<EventStream> Watch(int32_t pid = 0) const;
 
   // attach_flags: AttachFlags. Several clients may be attached; one that does
   // not read holds the container's output back.

@@ -151,7 +151,8 @@ struct StateRecord {
 };
 
 enum class CommandType : uint32_t {
-  kWatch = 1,   // Events from now on, the current state first
+  kWatch = 1,   // Events of `pid` from now on, the current state first; the
+                // connection ends where there is no such process
   kAttach = 2,  // flags: AttachFlags; then StreamHeader packets
   kExec = 3,    // fds: plan, stdin, stdout, stderr, extra ones; flags:
                 // LaunchFlags. kEvent with kStarted or kFailed, then the
@@ -179,7 +180,8 @@ struct Command {
   uint32_t restart_policy, restart_max;
   uint32_t fds;  // kExec: RequestFd bits
   uint32_t extra_fds;
-  // kSignal, kResize: as the events name it; 0: the container's first process.
+  // kWatch, kSignal, kResize: as the events name it; 0: the container's first
+  // process.
   int32_t pid;
   uint32_t reserved;
 };

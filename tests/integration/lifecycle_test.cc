@@ -501,6 +501,84 @@ TEST_F(LifecycleTest, RestartKeepsWhatRemovesItselfAtItsEnd) {
   }));
 }
 
+class RestartTest : public LifecycleTest {
+ protected:
+  void TearDown() override {
+    container_ = absl::UnknownError("none any more");
+    LifecycleTest::TearDown();
+  }
+
+  // Restarts one that ignores its stop signal, and calls `meanwhile` with
+  // another engine's handle once that signal was sent.
+  absl::Status RestartWhile(const std::function<void(Container&)>& meanwhile) {
+    container_ = engine().Create(
+        Shell("trap '' TERM; touch /ready; while :; do sleep .05; done"));
+    CK_RETURN_IF_ERROR(container_.status());
+    CK_RETURN_IF_ERROR(container_->Start().status());
+    EXPECT_TRUE(
+        Eventually([&] { return container_->StatPath("/ready").ok(); }));
+    first_ = container_->Inspect()->pid;
+    Engine::Options options;
+    options.root = root();
+    absl::StatusOr<Engine> other = Engine::Open(options);
+    CK_RETURN_IF_ERROR(other.status());
+    absl::StatusOr<Container> same = other->GetContainer(container_->id());
+    CK_RETURN_IF_ERROR(same.status());
+    absl::Status restarted;
+    std::thread restarter([&] {
+      restarted =
+          container_->Restart({.timeout = absl::Hours(1), .signal = SIGTERM});
+    });
+    EventOptions sent;
+    sent.since = absl::UnixEpoch();
+    sent.filters = {{"event", "kill"}};
+    CK_EXPECT_OK(
+        engine().Events(sent, [](const EngineEvent&) { return false; }));
+    meanwhile(*same);
+    restarter.join();
+    return restarted;
+  }
+
+  absl::StatusOr<Container> container_ = absl::UnknownError("none yet");
+  pid_t first_ = 0;
+};
+
+TEST_F(RestartTest, WhatIsKilledWhileItStopsIsStartedAtOnce) {
+  CK_ASSERT_OK(
+      RestartWhile([](Container& same) { CK_EXPECT_OK(same.Kill(SIGKILL)); }));
+  EXPECT_EQ(container_->Inspect()->state, ContainerState::kRunning);
+  EXPECT_NE(container_->Inspect()->pid, first_);
+}
+
+TEST_F(RestartTest, WhatIsRemovedWhileItStopsIsNotFound) {
+  EXPECT_THAT(RestartWhile([](Container& same) {
+                CK_EXPECT_OK(same.Remove({.force = true}));
+              }),
+              StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
+}
+
+// Whoever is first.
+TEST_F(RestartTest, WhatIsStartedWhileItStopsRunsOnce) {
+  CK_ASSERT_OK(RestartWhile([](Container& same) {
+    CK_EXPECT_OK(same.Kill(SIGKILL));
+    CK_EXPECT_OK(same.Wait().status());
+    const absl::Status started = same.Start().status();
+    EXPECT_TRUE(started.ok() || GetReason(started) == Reason::kAlreadyStarted)
+        << started;
+  }));
+  EXPECT_EQ(container_->Inspect()->state, ContainerState::kRunning);
+  int starts = 0;
+  EventOptions options;
+  options.since = absl::UnixEpoch();
+  options.until = absl::Now();
+  options.filters = {{"event", "start"}};
+  CK_EXPECT_OK(engine().Events(options, [&](const EngineEvent&) {
+    ++starts;
+    return true;
+  }));
+  EXPECT_EQ(starts, 2);
+}
+
 // As docker does: the stop signal says that it is meant to stay down.
 TEST_F(LifecycleTest, KillWithTheStopSignalEndsRestarting) {
   ContainerConfig config =

@@ -123,13 +123,28 @@ void StartExec(Client& client, const Command& command, const int* fds,
 }
 
 void SendCurrentState(Client& client) {
-  Event event = MakeEvent(monitor->last_type);
-  const Proc& proc = monitor->main->proc;
+  const Session* const exec = client.session;
+  const Proc& proc = exec == nullptr ? monitor->main->proc : exec->proc;
+  Event event =
+      MakeEvent(exec == nullptr ? monitor->last_type : EventType::kStarted);
   event.pid = proc.pid;
   event.pid_start_ticks = proc.start_ticks;
-  event.exit_code = monitor->last_code;
-  event.flags = monitor->last_flags;
+  if (exec == nullptr) {
+    event.exit_code = monitor->last_code;
+    event.flags = monitor->last_flags;
+  }
   SendEvent(client, event, false);
+}
+
+void WatchProcess(Client& client, int pid) {
+  Session* const session = SessionOf(pid);
+  if (session == nullptr) {
+    DropClient(client);
+    return;
+  }
+  client.watcher = true;
+  if (session != monitor->main) client.session = session;
+  SendCurrentState(client);
 }
 
 long SignalProcess(int pid, int signal) {
@@ -160,8 +175,7 @@ void OnCommand(Client& client, const Command& command, const int* fds,
   for (int i = 0; i < count; ++i) Close(fds[i]);
   switch (command.type) {
     case CommandType::kWatch:
-      client.watcher = true;
-      SendCurrentState(client);
+      WatchProcess(client, command.pid);
       return;
     case CommandType::kAttach:
       AttachClient(client, *monitor->main, command.flags);
@@ -345,7 +359,7 @@ void SendEvent(Client& client, const Event& event, bool wait) {
     StreamHeader header;
     Event event;
   } framed = {{Stream::kEvent, {}, sizeof event}, event};
-  const bool stream = client.session != nullptr;
+  const bool stream = client.session != nullptr && !client.watcher;
   const void* data = stream ? static_cast<const void*>(&framed) : &event;
   const size_t size = stream ? sizeof framed : sizeof event;
   long n = SendPacket(fd, data, size, nullptr, 0, MSG_DONTWAIT);

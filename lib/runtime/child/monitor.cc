@@ -290,7 +290,8 @@ void Publish(Event event) {
   }
   for (Client* client = monitor->clients; client != nullptr;
        client = client->next) {
-    if (client->watcher || client->session == monitor->main) {
+    if (client->session == monitor->main ||
+        (client->watcher && client->session == nullptr)) {
       SendEvent(*client, event, last);
     }
   }

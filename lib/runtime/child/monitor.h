@@ -59,7 +59,8 @@ struct Client {
   Watch watch;
   bool watcher = false;        // wants Events
   uint32_t attach = 0;         // AttachFlags
-  Session* session = nullptr;  // what it is attached to
+  Session* session = nullptr;  // what it is attached to, or the exec'd one that
+                               // it watches
   bool waiting = false;        // has not got session->chunk yet
   Client* next = nullptr;
 };

@@ -139,8 +139,10 @@ typedef struct ck_container_restart_options {
 CK_EXPORT void ck_container_restart_options_init(
     ck_container_restart_options* options, size_t size);
 
-/** Stops it if it runs, then starts it. Errors: as ck_container_stop() and
- *  ck_container_start(). Blocks. Thread-safe. @since 0.1 */
+/** Stops it if it runs, then starts it. Others may act on it until it has
+ *  stopped; where one of them starts it first, that is the outcome. Errors: as
+ *  ck_container_stop() and ck_container_start(). Blocks. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT ck_status ck_container_restart(
     ck_container* self, const ck_container_restart_options* options,
     ck_error** err);

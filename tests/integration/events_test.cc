@@ -1,0 +1,202 @@
+// What happens to containers and their processes, as Engine::Events tells it.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "lib/base/unique_fd.h"
+#include "tests/integration/engine_fixture.h"
+
+namespace containerkit::testing {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+class EventsTest : public EngineTest {
+ protected:
+  void SetUp() override {
+    EngineTest::SetUp();
+    start_ = absl::Now();
+  }
+
+  // What has been told since the test began, or since Forget(), by time.
+  std::vector<EngineEvent> Told() {
+    std::vector<EngineEvent> told;
+    EventOptions options;
+    options.since = start_;
+    options.until = absl::Now();
+    CK_EXPECT_OK(engine().Events(options, [&](const EngineEvent& event) {
+      told.push_back(event);
+      return true;
+    }));
+    std::stable_sort(told.begin(), told.end(),
+                     [](const EngineEvent& a, const EngineEvent& b) {
+                       return a.time < b.time;
+                     });
+    return told;
+  }
+  void Forget() { start_ = absl::Now(); }
+
+  // The same, "action name=value ...", without what all events have and without
+  // the ids of exec'd processes.
+  Lines Story() {
+    Lines lines;
+    for (const EngineEvent& event : Told()) {
+      std::string line = event.action;
+      for (const auto& [name, value] : event.attributes) {
+        if (name == "image" || name == "name" || name == "execID") continue;
+        absl::StrAppend(&line, " ", name, "=", value);
+      }
+      lines.push_back(line);
+    }
+    return lines;
+  }
+
+  Container Started(const ContainerConfig& config) {
+    absl::StatusOr<Container> container = engine().Create(config);
+    CK_EXPECT_OK(container.status());
+    CK_EXPECT_OK(container->Start().status());
+    Forget();
+    return *container;
+  }
+
+  // Has its stream closed?
+  static bool Ended(const Session& session) {
+    pollfd fd = {.fd = session.fd(), .events = POLLRDHUP, .revents = 0};
+    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLRDHUP)) != 0;
+  }
+
+ private:
+  absl::Time start_;
+};
+
+ExecConfig ExecOf(std::vector<std::string> command) {
+  ExecConfig exec;
+  exec.command = std::move(command);
+  return exec;
+}
+
+TEST_F(EventsTest, AnExecIsToldFromItsMakingToItsEnd) {
+  Container container = Started(Shell("sleep 100"));
+  CK_ASSERT_OK_AND_ASSIGN(Session session,
+                          container.Exec(ExecOf({"sh", "-c", "exit 3"})));
+  EXPECT_EQ(Drain(session).exit_code, 3);
+  EXPECT_EQ(Story(),
+            Lines({"exec_create: sh -c exit 3", "exec_start: sh -c exit 3",
+                   "exec_die exitCode=3"}));
+  const std::string id = Told()[0].attributes.at("execID");
+  EXPECT_EQ(id.size(), 64u);
+  for (const EngineEvent& event : Told()) {
+    EXPECT_EQ(event.actor_id, container.id());
+    EXPECT_EQ(event.attributes.at("execID"), id) << event.action;
+  }
+}
+
+TEST_F(EventsTest, AnExecOfNothingIsToldWithoutAnEnd) {
+  Container container = Started(Shell("sleep 100"));
+  EXPECT_FALSE(container.Exec(ExecOf({"nosuch"})).ok());
+  EXPECT_EQ(Story(), Lines({"exec_create: nosuch ", "exec_start: nosuch "}));
+  CK_ASSERT_OK(container.Pause());
+  Forget();
+  EXPECT_FALSE(container.Exec(ExecOf({"true"})).ok());
+  EXPECT_EQ(Story(), Lines());
+  CK_ASSERT_OK(container.Unpause());
+}
+
+TEST_F(EventsTest, TheEndOfADetachedExecIsTold) {
+  Container container = Started(Shell("sleep 100"));
+  ExecConfig exec =
+      ExecOf({"sh", "-c", "while [ ! -e /go ]; do sleep .01; done; exit 4"});
+  for (const bool detach : {true, false}) {
+    exec.detach = detach;
+    CK_ASSERT_OK(container.Exec(exec).status());
+    CK_ASSERT_OK_AND_ASSIGN(Session touch,
+                            container.Exec(ExecOf({"touch", "/go"})));
+    EXPECT_EQ(Drain(touch).exit_code, 0);
+    EXPECT_TRUE(Eventually([&] {
+      return absl::StrContains(Told().back().json, "exec_die") &&
+             Told().back().attributes.at("exitCode") == "4";
+    }));
+    Lines story = Story();
+    EXPECT_EQ(std::count(story.begin(), story.end(), "exec_die exitCode=4"), 1);
+    EXPECT_EQ(std::count(story.begin(), story.end(), "exec_detach"),
+              detach ? 0 : 1);
+    CK_ASSERT_OK_AND_ASSIGN(Session remove,
+                            container.Exec(ExecOf({"rm", "/go"})));
+    EXPECT_EQ(Drain(remove).exit_code, 0);
+    Forget();
+  }
+}
+
+TEST_F(EventsTest, TheEndOfAnExecThatNobodyReadIsToldOnce) {
+  Container container = Started(Shell("sleep 100"));
+  CK_ASSERT_OK_AND_ASSIGN(
+      std::optional<Session> session,
+      container.Exec(ExecOf({"sh", "-c", "echo unread; exit 5"})));
+  EXPECT_TRUE(Eventually([&] { return Ended(*session); }));
+  Forget();
+  session.reset();
+  EXPECT_EQ(Story(), Lines({"exec_die exitCode=5"}));
+}
+
+TEST_F(EventsTest, AttachedStreamsAreTold) {
+  ContainerConfig config = Shell("sleep 100");
+  config.tty = config.open_stdin = true;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  Forget();
+  StartOptions start;
+  start.attach = true;
+  CK_ASSERT_OK_AND_ASSIGN(std::optional<Session> session,
+                          container.Start(start));
+  CK_ASSERT_OK(session->Resize(12, 34));
+  session.reset();
+  EXPECT_EQ(Story(),
+            Lines({"attach", "start", "resize height=12 width=34", "detach"}));
+  Forget();
+  CK_ASSERT_OK_AND_ASSIGN(session, container.Attach());
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  Drain(*session);
+  CK_ASSERT_OK(container.Wait());
+  session.reset();
+  EXPECT_EQ(Story(), Lines({"attach", "kill signal=9", "die exitCode=137"}));
+}
+
+TEST_F(EventsTest, AStopIsToldWithItsSignals) {
+  Container meek =
+      Started(Shell("trap 'exit 7' TERM; touch /ready; sleep 100 & wait"));
+  ASSERT_TRUE(Eventually([&] { return meek.StatPath("/ready").ok(); }));
+  CK_ASSERT_OK(meek.Stop({.timeout = absl::Seconds(60), .signal = SIGTERM}));
+  EXPECT_EQ(Story(), Lines({"kill signal=15", "die exitCode=7", "stop"}));
+  // The first process of a pid namespace is deaf to what it does not catch.
+  Container deaf = Started(Command({"sleep", "100"}));
+  CK_ASSERT_OK(deaf.Stop({.timeout = absl::Milliseconds(20), .signal = 0}));
+  EXPECT_EQ(Story(), Lines({"kill signal=15", "kill signal=9",
+                            "die exitCode=137", "stop"}));
+  Container removed = Started(Shell("sleep 100"));
+  CK_ASSERT_OK(removed.Remove({.force = true}));
+  EXPECT_EQ(Story(), Lines({"kill signal=9", "die exitCode=137", "destroy"}));
+}
+
+TEST_F(EventsTest, LooksInsideAreTold) {
+  Container container = Started(Shell("sleep 100"));
+  CK_ASSERT_OK(container.Top().status());
+  const std::string path = scratch() + "/copied.tar";
+  const UniqueFd out(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  CK_ASSERT_OK(container.CopyOut("/etc", out.get()));
+  ASSERT_EQ(lseek(out.get(), 0, SEEK_SET), 0);
+  CK_ASSERT_OK(container.CopyIn("/tmp", out.get()));
+  EXPECT_FALSE(container.CopyOut("/nosuch", out.get()).ok());
+  EXPECT_EQ(Story(), Lines({"top", "archive-path", "extract-to-dir"}));
+}
+
+}  // namespace
+}  // namespace containerkit::testing
