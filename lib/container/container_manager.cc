@@ -143,6 +143,7 @@ absl::StatusOr<runtime::ProcessSnapshot> ContainerManager::Process(
 absl::StatusOr<std::string> ContainerManager::Create(
     const ContainerConfig& config, const ContainerImage& image,
     const std::string& scope_id) {
+  CK_RETURN_IF_ERROR(runtime::CheckCpus(config.resources, CpusOnline()));
   ContainerConfig stored = config;
   stored.name = WithoutSlash(config.name);
   if (!stored.name.empty()) {
@@ -376,9 +377,7 @@ absl::Status ContainerManager::RemoveIfAbandoned(
 void ContainerManager::OnEvent(const std::string& id,
                                const runtime::Event& event) {
   switch (event.type) {
-    case runtime::EventType::kExited: {
-      const bool oom = (event.flags & runtime::kEventOom) != 0;
-      if (oom) Emit(id, "oom");
+    case runtime::EventType::kExited:
       Emit(id, "die", {{"exitCode", absl::StrCat(event.exit_code)}});
       if ((event.flags & runtime::kEventFinal) == 0) break;
       // Not waited for here: who holds the lock may be waiting for this very
@@ -390,7 +389,9 @@ void ContainerManager::OnEvent(const std::string& id,
         });
       }
       break;
-    }
+    case runtime::EventType::kOom:
+      Emit(id, "oom");
+      break;
     case runtime::EventType::kStarted:
       Emit(id, "start");
       break;

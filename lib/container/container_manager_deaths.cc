@@ -52,10 +52,12 @@ void ContainerManager::TellDeath(const std::string& id) {
   if (!IsFirstToTell(directory->get(), absl::StrCat(process->started_ns))) {
     return;
   }
-  if (process->oom_killed) Emit(id, "oom");
   // Of one whose monitor was killed nobody knows when it ended.
+  const absl::Time ended =
+      lost ? absl::Now() : absl::FromUnixNanos(process->finished_ns);
+  if (process->oom_untold) Emit(id, "oom", {}, ended);
   Emit(id, "die", {{"exitCode", absl::StrCat(lost ? 137 : process->exit_code)}},
-       lost ? absl::Now() : absl::FromUnixNanos(process->finished_ns));
+       ended);
 }
 
 void ContainerManager::TellDeaths() {

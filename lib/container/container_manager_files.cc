@@ -79,6 +79,8 @@ void MergeResources(const ResourceConfig& from, ResourceConfig& to) {
 
 }  // namespace
 
+int CpusOnline() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }
+
 absl::Status ContainerManager::Logs(
     const std::string& id, const LogOptions& options,
     const std::function<bool(const Output&)>& sink) {
@@ -108,7 +110,7 @@ absl::StatusOr<ContainerStats> ContainerManager::Stats(const std::string& id) {
   stats.cpu_total_ns = read.cpu_usage_ns;
   stats.cpu_user_ns = read.cpu_user_ns;
   stats.cpu_system_ns = read.cpu_system_ns;
-  stats.online_cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  stats.online_cpus = static_cast<uint32_t>(CpusOnline());
   stats.memory_usage_bytes = read.memory_usage_bytes;
   stats.memory_limit_bytes = read.memory_limit_bytes;
   stats.memory_cache_bytes = read.memory_cache_bytes;
@@ -251,6 +253,8 @@ absl::StatusOr<PathStat> ContainerManager::StatPath(const std::string& id,
 
 absl::Status ContainerManager::Update(const std::string& id,
                                       const ContainerUpdate& update) {
+  CK_RETURN_IF_ERROR(WithObject(
+      runtime::CheckCpus(update.resources, CpusOnline()), "container", id));
   CK_ASSIGN_OR_RETURN(const auto container, Load(id));
   ContainerConfig changed = container->config;
   MergeResources(update.resources, changed.resources);
@@ -283,6 +287,7 @@ absl::Status ContainerManager::Update(const std::string& id,
 
 absl::StatusOr<std::string> ContainerManager::DryRun(
     const ContainerConfig& config, const ContainerImage& image) {
+  CK_RETURN_IF_ERROR(runtime::CheckCpus(config.resources, CpusOnline()));
   Loaded container;
   container.config = config;
   CK_RETURN_IF_ERROR(ResolveContainers(container.config));

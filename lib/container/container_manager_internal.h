@@ -71,6 +71,8 @@ runtime::DefaultIdMaps MapsOf(const ContainerRecord& record);
 // Makes the sources of bind mounts that are missing and wanted.
 absl::Status MakeBindSources(const ContainerConfig& config);
 
+int CpusOnline();
+
 // Whether somebody stops it to start it again.
 bool IsHeldForRestart(int directory_fd);
 

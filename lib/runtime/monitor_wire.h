@@ -98,8 +98,9 @@ struct LaunchRequest {
   uint32_t log_max_files;
   uint64_t log_max_bytes;  // of one file; 0: no rotation
   HealthSettings health;
-  // Where the out-of-memory count is read when a process ends, NUL-terminated
-  // host path of memory.events (v2) or memory.oom_control (v1); "" = none.
+  // Where the kernel counts and tells of those that it kills for memory: the
+  // NUL-terminated host path of memory.events (v2) or memory.oom_control (v1);
+  // "" = none.
   char oom_path[512];
 };
 
@@ -110,14 +111,14 @@ enum class EventType : uint32_t {
   kExited = 4,   // exit_code, flags; the last event unless it restarts
   kRestarting = 5,
   kHealth = 6,  // health
-  kOom = 7,
+  kOom = 7,     // the kernel killed a process for memory; flags: kEventUntold
 };
 
 enum EventFlags : uint32_t {
   kEventOom = 1,    // the kernel killed a process of the cgroup
   kEventFinal = 2,  // kExited: no restart follows
   kEventManualStop = 4,
-  kEventUntold = 8,  // kExited: who started it was no longer there to hear
+  kEventUntold = 8,  // who started it was no longer there to hear
 };
 
 enum class Health : uint32_t {

@@ -450,6 +450,17 @@ absl::Status ResolveDevices(const ContainerConfig& config, SpecInputs* inputs) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCpus(const ResourceConfig& resources, int cpus) {
+  const int64_t nano_cpus = resources.nano_cpus.value_or(0);
+  if (nano_cpus >= 0 && nano_cpus <= cpus * int64_t{1000000000}) {
+    return absl::OkStatus();
+  }
+  return builder::Invalid(
+      Reason::kInvalidArgument,
+      absl::StrCat("range of CPUs is from 0.01 to ", cpus,
+                   ".00, as there are only ", cpus, " CPUs available"));
+}
+
 absl::StatusOr<BuiltSpec> BuildSpec(const ContainerConfig& config,
                                     const oci::ImageRunConfig& image,
                                     const HostFacts& facts,

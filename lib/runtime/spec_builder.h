@@ -69,6 +69,12 @@ struct BuiltSpec {
 bool NeedsUserFiles(const ContainerConfig& config,
                     const oci::ImageRunConfig& image);
 
+// Whether a machine of `cpus` has what is asked for. BuildSpec() does not look:
+// a container outlives processors that are taken away.
+//
+// Errors: INVALID_ARGUMENT / kInvalidArgument.
+absl::Status CheckCpus(const ResourceConfig& resources, int cpus);
+
 // Builds the spec. Seccomp's default profile stays a reference
 // (oci::Seccomp::builtin_profile), so nothing of it is copied per container.
 //

@@ -122,6 +122,7 @@ void ApplyStart(const StateRecord& record, ProcessSnapshot& snapshot) {
     snapshot.started_ns = record.event.time_ns;
   }
   snapshot.oom_killed = false;
+  snapshot.oom_untold = false;
 }
 
 void ApplyEnd(const StateRecord& record, ProcessSnapshot& snapshot) {
@@ -161,8 +162,10 @@ void Apply(const StateRecord& record, ProcessSnapshot& snapshot) {
       snapshot.pid = 0;
       snapshot.pid_start_ticks = 0;
       break;
-    case EventType::kHealth:
     case EventType::kOom:
+      snapshot.oom_untold |= (record.event.flags & kEventUntold) != 0;
+      break;
+    case EventType::kHealth:
       break;
   }
 }

@@ -38,7 +38,8 @@ struct ProcessSnapshot {
   int exit_code = 0;
   bool oom_killed = false;
   bool manual_stop = false;
-  bool untold = false;  // kExited: nobody has written its "die" event
+  bool untold = false;      // kExited: nobody has written its "die" event
+  bool oom_untold = false;  // nor that the kernel killed for memory
   // CLOCK_REALTIME nanoseconds; 0: never.
   int64_t started_ns = 0;
   int64_t finished_ns = 0;

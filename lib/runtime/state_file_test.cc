@@ -85,6 +85,11 @@ TEST(StateFileTest, StatesFollowTheRecords) {
   EXPECT_EQ(exited.exit_code, 137);
   EXPECT_TRUE(exited.oom_killed);
   EXPECT_EQ(exited.pid, 0);
+  EXPECT_FALSE(exited.oom_untold);
+  const std::vector<StateRecord> killed = {
+      Record(EventType::kStarted), Record(EventType::kOom, kEventUntold),
+      Record(EventType::kOom)};
+  EXPECT_TRUE(EvaluateState(killed, true, kBoot).oom_untold);
   EXPECT_EQ(EvaluateState(
                 {Record(EventType::kStarted), Record(EventType::kExited, 0, 1)},
                 true, kBoot)

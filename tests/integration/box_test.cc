@@ -194,6 +194,27 @@ TEST_F(BoxTest, LimitsAreSet) {
   EXPECT_EQ(Out(config), "33554432\n17\n50000\n");
 }
 
+TEST_F(BoxTest, MoreCpusThanThereAreAreRefused) {
+  CK_ASSERT_OK_AND_ASSIGN(const EngineInfo info, engine().Info());
+  ContainerConfig config = Shell("sleep 100");
+  config.resources.nano_cpus = info.cpus * int64_t{1'000'000'000};
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  ContainerUpdate update;
+  update.resources.nano_cpus = ++*config.resources.nano_cpus;
+  for (const absl::Status& status :
+       {container.Update(update), engine().Create(config).status(),
+        engine().DryRun(config).status()}) {
+    ASSERT_THAT(status, StatusIs(StatusCode::kInvalidArgument,
+                                 Reason::kInvalidArgument));
+    EXPECT_TRUE(absl::EndsWith(
+        status.message(),
+        absl::StrCat("range of CPUs is from 0.01 to ", info.cpus,
+                     ".00, as there are only ", info.cpus, " CPUs available")))
+        << status;
+  }
+}
+
 TEST_F(BoxTest, OutOfMemoryIsReported) {
   ContainerConfig config = Shell("tail /dev/zero");
   config.resources.memory_bytes = 16 << 20;

@@ -186,6 +186,55 @@ TEST_F(EventsTest, AStopIsToldWithItsSignals) {
   EXPECT_EQ(Story(), Lines({"kill signal=9", "die exitCode=137", "destroy"}));
 }
 
+TEST_F(EventsTest, AnOomKillIsToldWhileTheContainerLives) {
+  ContainerConfig config = Shell("tail /dev/zero; touch /survived; sleep 100");
+  config.resources.memory_bytes = 16 << 20;
+  config.resources.memory_swap_bytes = 16 << 20;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  EventOptions options;
+  options.since = absl::UnixEpoch();
+  options.until = absl::Now() + absl::Seconds(30);
+  options.filters = {{"event", "oom"}};
+  bool told = false;
+  CK_EXPECT_OK(engine().Events(options, [&](const EngineEvent&) {
+    told = true;
+    return false;
+  }));
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(Eventually([&] { return container.StatPath("/survived").ok(); }));
+  Forget();
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  EXPECT_TRUE(container.Wait()->oom_killed);
+  EXPECT_EQ(Story(), Lines({"kill signal=9", "die exitCode=137"}));
+}
+
+TEST_F(EventsTest, AnOomKillThatNobodyHeardIsToldWithTheEnd) {
+  std::string id;
+  {
+    Engine::Options options;
+    options.root = root();
+    CK_ASSERT_OK_AND_ASSIGN(Engine other, Engine::Open(options));
+    ContainerConfig config = Shell(
+        "while [ ! -e /go ]; do sleep .01; done; tail /dev/zero; "
+        "touch /survived; sleep 100");
+    config.resources.memory_bytes = 16 << 20;
+    config.resources.memory_swap_bytes = 16 << 20;
+    CK_ASSERT_OK_AND_ASSIGN(Container container, other.Create(config));
+    CK_ASSERT_OK(container.Start());
+    id = container.id();
+  }
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().GetContainer(id));
+  CK_ASSERT_OK_AND_ASSIGN(Session touch,
+                          container.Exec(ExecOf({"touch", "/go"})));
+  EXPECT_EQ(Drain(touch).exit_code, 0);
+  EXPECT_TRUE(Eventually([&] { return container.StatPath("/survived").ok(); }));
+  Forget();
+  CK_ASSERT_OK(container.Kill(SIGKILL));
+  EXPECT_TRUE(container.Wait()->oom_killed);
+  EXPECT_EQ(Story(), Lines({"kill signal=9", "oom", "die exitCode=137"}));
+}
+
 TEST_F(EventsTest, LooksInsideAreTold) {
   Container container = Started(Shell("sleep 100"));
   CK_ASSERT_OK(container.Top().status());

@@ -16,23 +16,6 @@ inline constexpr int64_t kFirstDelay = 100 * 1000000ll;
 inline constexpr int64_t kLongestDelay = 60 * 1000000000ll;
 inline constexpr int64_t kStableRun = 10 * 1000000000ll;
 
-// The kernel's count of processes that it killed for memory.
-uint64_t ReadOomKills() {
-  const char* path = monitor->request->wire.oom_path;
-  if (*path == '\0') return 0;
-  const long fd = Open(path, O_RDONLY);
-  if (fd < 0) return 0;
-  char text[512];
-  const long n = ReadAll(int(fd), text, sizeof text - 1);
-  Close(int(fd));
-  if (n <= 0) return 0;
-  text[n] = '\0';
-  const char* at = Find(text, "oom_kill ");
-  uint64_t count = 0;
-  if (at != nullptr) ParseInt(at + 9, &count);
-  return count;
-}
-
 bool WantsRestart(int code) {
   if (monitor->stopping) return false;
   switch (monitor->restart_policy) {
@@ -271,9 +254,10 @@ Event MakeEvent(EventType type) {
 }
 
 void Publish(Event event) {
-  if (event.type == EventType::kExited &&
-      (monitor->reply.fd < 0 ||
-       (PollOne(monitor->reply.fd, 0, 0) & POLLHUP) != 0)) {
+  const bool told =
+      event.type == EventType::kExited || event.type == EventType::kOom;
+  if (told && (monitor->reply.fd < 0 ||
+               (PollOne(monitor->reply.fd, 0, 0) & POLLHUP) != 0)) {
     event.flags |= kEventUntold;
   }
   if (event.type != EventType::kHealth && event.type != EventType::kOom) {
@@ -343,12 +327,7 @@ void MainEnded() {
   event.exit_code = session.proc.code;
   event.pid = session.proc.pid;
   if (monitor->stopping) event.flags |= kEventManualStop;
-  const uint64_t oom_kills = ReadOomKills();
-  if (oom_kills > monitor->oom_kills) {
-    event.flags |= kEventOom;
-    Publish(MakeEvent(EventType::kOom));
-  }
-  monitor->oom_kills = oom_kills;
+  if (TakeOomKills()) event.flags |= kEventOom;
   StopHealth();
   if (!WantsRestart(session.proc.code)) {
     event.flags |= kEventFinal;

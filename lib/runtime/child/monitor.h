@@ -96,9 +96,12 @@ struct Monitor {
   uint32_t restarts = 0;
   int64_t restart_delay = 0;
   int64_t restart_at = kNever, kill_at = kNever;
-  int64_t run_since = 0;  // monotonic, of this run
-  uint64_t oom_kills = 0;
-  bool stopping = false;  // kStop, or the scope ended: no restart
+  int64_t run_since = 0;   // monotonic, of this run
+  Watch oom;               // what the kernel says of memory
+  uint64_t oom_kills = 0;  // its count when this run began
+  uint64_t oom_seen = 0;   // its count when it last said something (v2)
+  bool oom_told = false;   // in this run
+  bool stopping = false;   // kStop, or the scope ended: no restart
   int32_t last_code = 0;
   uint32_t last_flags = 0;
   EventType last_type = EventType::kFailed;
@@ -159,6 +162,12 @@ void RunProbe();
 void ProbeTimedOut();
 void ProbeOutput(const char* data, size_t size);
 void ProbeEnded(Session& session);
+
+// --- oom.cc ---
+// Listens to the kernel from now on, if it does not yet.
+void WatchOom();
+// Whether the kernel killed a process of the run that ends.
+bool TakeOomKills();
 
 }  // namespace containerkit::runtime::child
 

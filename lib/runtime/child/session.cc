@@ -140,7 +140,10 @@ void PublishStart(Session& session, EventType type) {
   event.pid_start_ticks = session.proc.start_ticks;
   if (session.kind == Session::kMain) {
     Publish(event);
-    if (type == EventType::kStarted) StartHealth();
+    if (type == EventType::kStarted) {
+      StartHealth();
+      WatchOom();
+    }
   } else if (session.kind == Session::kExec) {
     SendToSession(session, event, false);
   }
