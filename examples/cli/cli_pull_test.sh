@@ -72,6 +72,25 @@ script -qec "$CK pull $name:1" /dev/null >"$WORK/terminal" </dev/null
 expect grep -q $'\e\[1A\e\[2K' "$WORK/terminal"
 expect grep -q 'Pull complete' "$WORK/terminal"
 
+# A proxy that asks for a login is not the registry, tunnel or not.
+python3 examples/cli/testdata/login_proxy.py >"$WORK/proxy" &
+proxy=$!
+trap 'kill $registry $proxy 2>/dev/null' EXIT
+for _ in $(seq 200); do
+  [ -s "$WORK/proxy" ] && break
+  sleep 0.05
+done
+at=127.0.0.1:$(cat "$WORK/proxy")
+for flag in --log-level=warn --insecure-registry=registry.example; do
+  HTTPS_PROXY=http://u:secret@$at HTTP_PROXY=$at \
+    ck --debug $flag pull registry.example/a/b
+  expect_code 1
+  expect_err_match "*proxy $at wants other credentials (407)*ProxyRefused*proxy $at*"
+  expect [ "${ERR#*secret}" = "$ERR" ]
+done
+kill $proxy
+wait $proxy 2>/dev/null
+
 kill $registry
 wait $registry 2>/dev/null
 ck pull "$name:1"

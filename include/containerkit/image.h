@@ -51,7 +51,9 @@ struct PullOptions {
   std::string platform;
   // Empty: what Engine::Options::docker_config says for the registry.
   std::optional<RegistryCredentials> credentials;
-  // Called from worker threads, one call at a time. May be empty.
+  // Called from worker threads, one call at a time. May be empty. May pull
+  // other images; one with a layer that this pull has not finished waits for
+  // it, and so must not be waited for here.
   std::function<void(const PullProgress&)> progress;
   int parallel_layers = 3;
   CancelToken cancel;
@@ -148,8 +150,10 @@ class Images final {
   //
   // Errors: INVALID_ARGUMENT / kInvalidReference; NOT_FOUND / kImageNotFound,
   // kPlatformNotFound; UNAUTHENTICATED / kUnauthorized; UNAVAILABLE /
-  // kRegistryUnreachable, kRateLimited; DATA_LOSS / kDigestMismatch,
-  // kSizeMismatch, kArchiveCorrupt; CANCELLED; RESOURCE_EXHAUSTED / kDiskFull.
+  // kRegistryUnreachable, kRateLimited; UNAUTHENTICATED or PERMISSION_DENIED /
+  // kProxyRefused; DATA_LOSS / kDigestMismatch, kSizeMismatch, kArchiveCorrupt;
+  // CANCELLED; RESOURCE_EXHAUSTED / kDiskFull. What a layer could not keep goes
+  // to Engine::Options::log_sink.
   absl::StatusOr<ImageInfo> Pull(const std::string& reference,
                                  const PullOptions& options = {});
 

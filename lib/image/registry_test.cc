@@ -28,6 +28,7 @@
 #include "lib/oci/media_type.h"
 #include "lib/oci/platform.h"
 #include "lib/registry/credentials.h"
+#include "lib/registry/testing/connect_proxy.h"
 #include "lib/store/store_test_util.h"
 #include "lib/sys/file_util.h"
 #include "lib/testing/matchers.h"
@@ -38,6 +39,7 @@ namespace {
 
 using ::containerkit::testing::IsOk;
 using ::containerkit::testing::StatusIs;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::LayoutMembers;
 using testing::MakeImage;
@@ -319,6 +321,52 @@ TEST_F(DockerRegistryTest, VerifiesCertificates) {
   insecure.insecure_registries = {absl::StrCat("localhost:", port_)};
   EXPECT_THAT(pull(insecure, absl::StrCat("localhost:", port_, "/box:1")),
               IsOk());
+}
+
+// A registry that only the proxy reaches, and whose TLS ends here.
+TEST_F(DockerRegistryTest, PullsThroughATunnel) {
+  CK_REQUIRE("openssl");
+  Run({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+       "-subj", "/CN=test", "-addext",
+       "subjectAltName=DNS:registry.example,IP:127.0.0.1", "-keyout",
+       Path("key.pem"), "-out", Path("cert.pem")});
+  StartRegistry("", absl::StrCat("  tls:\n    certificate: ", Path("cert.pem"),
+                                 "\n    key: ", Path("key.pem"), "\n"));
+  const TestImage image = BusyboxImage("gzip");
+  Push(image, "box:1");
+  const registry::testing::ConnectProxy proxy(
+      {.routes = {{"registry.example:443", port_}},
+       .authorization = "Basic dTp0b3BzZWNyZXQ="});
+  registry::ClientOptions client;
+  client.certs_dir = Path("certs.d");
+  ASSERT_EQ(mkdir(client.certs_dir.c_str(), 0700), 0);
+  const std::string dir = absl::StrCat(client.certs_dir, "/registry.example");
+  ASSERT_EQ(mkdir(dir.c_str(), 0700), 0);
+  Write(absl::StrCat(dir, "/ca.crt"),
+        sys::ReadFileAt(AT_FDCWD, Path("cert.pem"), 1 << 20).value());
+  const auto pull = [&](absl::string_view login, const std::string& reference) {
+    client.proxies.https_proxy =
+        absl::StrCat("http://", login, proxy.address());
+    ImageService service(store_.get(), {.registry = client});
+    return service.Pull(reference, {});
+  };
+  // What the proxy refuses is told as its own, once, without the password.
+  const auto refused = [&](const absl::Status& status, absl::StatusCode code) {
+    EXPECT_THAT(status, StatusIs(code, Reason::kProxyRefused));
+    EXPECT_EQ(GetErrorDetail(status)->object_kind, "proxy");
+    EXPECT_EQ(GetErrorDetail(status)->object_id, proxy.address());
+    EXPECT_EQ(status.ToString().find("wrong"), std::string::npos);
+  };
+  refused(pull("u:wrong@", "registry.example/box:1").status(),
+          absl::StatusCode::kUnauthenticated);
+  refused(pull("u:topsecret@", "other.example/box:1").status(),
+          absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(proxy.requests(), ElementsAre("CONNECT registry.example:443 407",
+                                            "CONNECT other.example:443 403"));
+  const auto info = pull("u:topsecret@", "registry.example/box:1");
+  ASSERT_THAT(info, IsOk());
+  EXPECT_EQ(Motd(*info), "gzip");
+  EXPECT_THAT(proxy.requests(), Contains("CONNECT registry.example:443 200"));
 }
 
 // A registry that serves only those whose certificate its CA has signed.

@@ -222,8 +222,9 @@ absl::Status Client::ForEachEndpoint(
     status = fn(endpoint);
     if (status.ok() || absl::IsCancelled(status)) break;
     const Reason reason = GetReason(status);
-    if (endpoint.is_mirror && (reason == Reason::kRegistryUnreachable ||
-                               reason == Reason::kTimeout)) {
+    if (endpoint.is_mirror &&
+        (reason == Reason::kRegistryUnreachable ||
+         reason == Reason::kProxyRefused || reason == Reason::kTimeout)) {
       const MutexLock lock(&mu_);
       resting_[endpoint.domain] = absl::Now() + kMirrorRest;
     }

@@ -513,9 +513,10 @@ TEST_F(ClientTest, AProxysRefusalIsNotTriedAgain) {
   Client client(options_);
   const auto manifest = client.FetchManifest(
       oci::ImageRef::Parse("registry.example/a/b:t").value());
-  EXPECT_THAT(manifest, StatusIs(absl::StatusCode::kUnavailable,
-                                 Reason::kRegistryUnreachable));
-  EXPECT_THAT(GetErrorDetail(manifest.status())->hint, HasSubstr("proxy"));
+  EXPECT_THAT(manifest, StatusIs(absl::StatusCode::kUnauthenticated,
+                                 Reason::kProxyRefused));
+  EXPECT_EQ(GetErrorDetail(manifest.status())->object_kind, "proxy");
+  EXPECT_EQ(GetErrorDetail(manifest.status())->object_id, proxy.address());
   EXPECT_EQ(manifest.status().ToString().find("pw"), std::string::npos);
   EXPECT_EQ(proxy.requests().size(), 1);
   options_.proxies.https_proxy = "gopher://x";
@@ -525,6 +526,27 @@ TEST_F(ClientTest, AProxysRefusalIsNotTriedAgain) {
           oci::ImageRef::Parse("registry.example/a/b:t").value()),
       StatusIs(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument));
   EXPECT_EQ(proxy.requests().size(), 1);
+}
+
+// To plain http the proxy answers in the registry's place.
+TEST_F(ClientTest, AProxyThatWantsALoginIsNotTheRegistry) {
+  HttpServer proxy([](const ServerRequest& request) {
+    return ServerResponse{.status = request.method == "CONNECT" ? 502 : 407};
+  });
+  options_.insecure_registries = {"registry.example"};
+  options_.proxies = {.http_proxy = proxy.address(),
+                      .https_proxy = proxy.address()};
+  Client client(options_);
+  const auto ref = oci::ImageRef::Parse("registry.example/a/b:t").value();
+  const auto manifest = client.FetchManifest(ref);
+  EXPECT_THAT(manifest, StatusIs(absl::StatusCode::kUnauthenticated,
+                                 Reason::kProxyRefused));
+  EXPECT_EQ(GetErrorDetail(manifest.status())->object_id, proxy.address());
+  // Without a proxy it is the registry's word.
+  handler_ = [](const ServerRequest&) { return ServerResponse{.status = 407}; };
+  EXPECT_THAT(
+      client.FetchManifest(Ref()),
+      StatusIs(absl::StatusCode::kFailedPrecondition, Reason::kRegistryError));
 }
 
 TEST_F(ClientTest, PassesOnWhatTheRegistryWarnsOf) {

@@ -32,6 +32,7 @@ constexpr size_t kMaxIdleSlots = 8;
 // libcurl's largest; fewer, longer pieces for the sink.
 constexpr long kReceiveBufferBytes = 512 << 10;  // NOLINT: curl's type
 constexpr int kPollMs = 250;
+constexpr int kProxyLoginWanted = 407;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -245,10 +246,18 @@ class Performer {
     if (!transfer_.error.ok()) return transfer_.error;
     CK_RETURN_IF_ERROR(CheckCancelled(cancel_, kOperation));
     CK_RETURN_IF_ERROR(status);
+    if (transfer_.response.status == kProxyLoginWanted && IsForwarded()) {
+      return ProxyRefusal(proxy_, kProxyLoginWanted, request_.url);
+    }
     return std::move(transfer_.response);
   }
 
  private:
+  // The proxy reads the request and answers itself if it likes.
+  bool IsForwarded() const {
+    return !request_.url.https() && absl::StartsWith(proxy_, "http");
+  }
+
   template <typename T>
   void Set(CURLoption option, T value) {
     curl_easy_setopt(easy_, option, value);
@@ -384,6 +393,12 @@ class Performer {
 
   absl::Status FromCurl(CURLcode rc) {
     if (rc == CURLE_OK) return absl::OkStatus();
+    // What the proxy itself answered to CONNECT.
+    long answer = 0;  // NOLINT: curl's type
+    curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &answer);
+    if (answer >= 300 && answer < 500) {
+      return ProxyRefusal(proxy_, static_cast<int>(answer), request_.url);
+    }
     ErrorDetail detail = {.reason = Reason::kRegistryUnreachable,
                           .operation = kOperation,
                           .path = request_.url.Redacted(),
@@ -413,10 +428,6 @@ class Performer {
       code = absl::StatusCode::kResourceExhausted;
     }
     if (!proxy_.empty() && detail.hint.empty()) {
-      // What the proxy itself answered to CONNECT.
-      long answer = 0;  // NOLINT: curl's type
-      curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &answer);
-      if (answer >= 300 && answer < 500) detail.retryable = false;
       detail.hint =
           "the request went through a proxy: see HTTPS_PROXY, HTTP_PROXY and "
           "NO_PROXY, or proxies of config.json";

@@ -89,7 +89,9 @@ class HttpClient {
   //
   // Trust: the answer comes from a server; header and body sizes are bounded.
   // Errors: UNAVAILABLE / kRegistryUnreachable (retryable: connection refused,
-  //         reset, closed early, name not found; not: a proxy's refusal);
+  //         reset, closed early, name not found); UNAUTHENTICATED or
+  //         PERMISSION_DENIED / kProxyRefused for what a proxy answered itself:
+  //         to CONNECT, or 407;
   //         DEADLINE_EXCEEDED / kTimeout (retryable); UNAVAILABLE / kTlsFailed;
   //         RESOURCE_EXHAUSTED / kLimitExceeded; CANCELLED / kCancelled; as
   //         ProxyFor().

@@ -191,4 +191,38 @@ absl::StatusOr<std::string> ProxyFor(const ProxySettings& settings,
   return Part(handle.get(), CURLUPART_URL, CURLU_NON_SUPPORT_SCHEME);
 }
 
+std::string ProxyAuthority(const std::string& proxy) {
+  const UrlHandle handle(curl_url());
+  if (handle == nullptr ||
+      curl_url_set(handle.get(), CURLUPART_URL, proxy.c_str(),
+                   CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
+    return "";
+  }
+  return absl::StrCat(Part(handle.get(), CURLUPART_HOST, 0), ":",
+                      Part(handle.get(), CURLUPART_PORT, 0));
+}
+
+absl::Status ProxyRefusal(const std::string& proxy, int status,
+                          const Url& url) {
+  const bool wants_login = status == 407;
+  const std::string name = ProxyAuthority(proxy);
+  return MakeError(
+      wants_login ? absl::StatusCode::kUnauthenticated
+                  : absl::StatusCode::kPermissionDenied,
+      absl::StrCat(
+          "proxy ", name,
+          wants_login ? " wants other credentials" : " refuses the way to ",
+          wants_login ? "" : url.Authority(), " (", status, ")"),
+      {.reason = Reason::kProxyRefused,
+       .operation = kOperation,
+       .object_kind = "proxy",
+       .object_id = name,
+       .path = url.Redacted(),
+       .hint = wants_login
+                   ? "put the proxy's user name and password into its URL, in "
+                     "HTTPS_PROXY, HTTP_PROXY or proxies of config.json"
+                   : "ask those who run the proxy to let the registry pass, or "
+                     "name it in NO_PROXY"});
+}
+
 }  // namespace containerkit::registry

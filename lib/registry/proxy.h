@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "lib/registry/url.h"
@@ -38,6 +39,13 @@ bool IsExempt(absl::string_view no_proxy, const Url& url);
 // quoted, for it may have a password.
 absl::StatusOr<std::string> ProxyFor(const ProxySettings& settings,
                                      const Url& url);
+
+// "host:port" of what ProxyFor() gave: for messages, without its password.
+std::string ProxyAuthority(const std::string& proxy);
+
+// The error for a proxy that answered `status` where the registry should have:
+// 407 is UNAUTHENTICATED, else PERMISSION_DENIED; both kProxyRefused.
+absl::Status ProxyRefusal(const std::string& proxy, int status, const Url& url);
 
 }  // namespace containerkit::registry
 

@@ -257,12 +257,14 @@ absl::StatusOr<Url> Transport::BaseOf(const Endpoint& endpoint,
     }
     if (response.ok()) continue;
     if (first_error.ok()) first_error = response.status();
-    // A refused connection is refused in either scheme.
-    if (!base.https() && !WantsTls(response)) break;
-    // The second choice's certificate error says more than the first's hang-up.
-    if (GetReason(response.status()) == Reason::kTlsFailed) {
+    // The second choice's certificate error, or that a proxy wants a login,
+    // says more than the first's hang-up.
+    const Reason reason = GetReason(response.status());
+    if (reason == Reason::kTlsFailed || reason == Reason::kProxyRefused) {
       first_error = response.status();
     }
+    // A refused connection is refused in either scheme.
+    if (!base.https() && !WantsTls(response)) break;
   }
   return first_error;
 }

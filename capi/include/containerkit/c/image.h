@@ -85,7 +85,8 @@ CK_EXPORT uint64_t ck_pull_progress_total_bytes(const ck_pull_progress* self);
 CK_EXPORT const char* ck_pull_progress_message(const ck_pull_progress* self);
 
 /** Takes a report; from worker threads, one call at a time. Non-zero ends the
- *  pull. */
+ *  pull. May pull other images; one with a layer that this pull has not
+ *  finished waits for it, and so must not be waited for here. */
 typedef int32_t (*ck_pull_progress_fn)(void* user_data,
                                        const ck_pull_progress* progress);
 
@@ -118,9 +119,12 @@ CK_EXPORT void ck_image_pull_options_init(ck_image_pull_options* options,
  *
  *  Errors: CK_INVALID_ARGUMENT / CK_REASON_INVALID_REFERENCE; CK_NOT_FOUND /
  *  CK_REASON_IMAGE_NOT_FOUND, _PLATFORM_NOT_FOUND; CK_UNAUTHENTICATED;
- *  CK_UNAVAILABLE / CK_REASON_REGISTRY_UNREACHABLE, _RATE_LIMITED; CK_DATA_LOSS
- *  / CK_REASON_DIGEST_MISMATCH, ...; CK_CANCELLED; CK_RESOURCE_EXHAUSTED /
- *  CK_REASON_DISK_FULL. Blocks on network and disk. Thread-safe. @since 0.1 */
+ *  CK_UNAVAILABLE / CK_REASON_REGISTRY_UNREACHABLE, _RATE_LIMITED;
+ *  CK_UNAUTHENTICATED or CK_PERMISSION_DENIED / CK_REASON_PROXY_REFUSED;
+ *  CK_DATA_LOSS / CK_REASON_DIGEST_MISMATCH, ...; CK_CANCELLED;
+ *  CK_RESOURCE_EXHAUSTED / CK_REASON_DISK_FULL. What a layer could not keep
+ *  goes to the engine's log callback. Blocks on network and disk. Thread-safe.
+ *  @since 0.1 */
 CK_EXPORT ck_status ck_image_pull(ck_engine* engine, const char* reference,
                                   const ck_image_pull_options* options,
                                   ck_image_info** out, ck_error** err);
