@@ -79,11 +79,8 @@ class FdSource : public store::ByteSource {
     while (rest_.size() < 4 && !end_) {
       CK_RETURN_IF_ERROR(Fill(rest_.size()));
     }
-    CK_ASSIGN_OR_RETURN(
-        decompressor_,
-        store::Decompressor::Create(store::DetectCompression(rest_), [this] {
-          return CheckCancelled(cancel_, kOperation);
-        }));
+    CK_ASSIGN_OR_RETURN(decompressor_, store::Decompressor::Create(
+                                           store::DetectCompression(rest_)));
     out_.resize(kReadBytes);
     return absl::OkStatus();
   }

@@ -410,6 +410,10 @@ TEST_F(ArchiveTest, InReadsGzipZstdAndAPipe) {
     EXPECT_EQ(Read(At("x/y")), "content");
     ASSERT_EQ(unlink(At("x/y").c_str()), 0);
   }
+  // A window of 16 MiB: the memory for such is the layers'.
+  EXPECT_THAT(
+      In("/", std::string("\x28\xb5\x2f\xfd\0\x70", 6)),
+      StatusIs(absl::StatusCode::kResourceExhausted, Reason::kLimitExceeded));
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd in(ends[0]);

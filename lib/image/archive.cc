@@ -336,19 +336,52 @@ class DirArchive final : public ImageArchive {
   const CancelToken cancel_;
 };
 
-// Copies a stream, uncompressed, into an unnamed file of the store.
-absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
-                               const CancelToken& cancel) {
+absl::StatusOr<UniqueFd> UnnamedFile(store::Store& store) {
   CK_ASSIGN_OR_RETURN(store::TempEntry entry,
                       store::MakeTempFile(store.layout().temp_fd(), "load-"));
   unlinkat(store.layout().temp_fd(), entry.name.c_str(), 0);
+  return std::move(entry.fd);
+}
+
+// Copies what is left of a stream, as it is, into an unnamed file, which then
+// is at its beginning.
+absl::StatusOr<UniqueFd> TakeIn(store::Store& store, int in,
+                                const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(UniqueFd file, UnnamedFile(store));
+  const auto buffer = std::make_unique<char[]>(kBufferBytes);
+  while (true) {
+    CK_RETURN_IF_ERROR(WaitReadable(cancel, in, kRead));
+    const ssize_t n = read(in, buffer.get(), kBufferBytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SyscallError(errno, kRead, "read");
+    if (n == 0) break;
+    CK_RETURN_IF_ERROR(sys::WriteAll(
+        file.get(), absl::string_view(buffer.get(), static_cast<size_t>(n))));
+  }
+  if (lseek(file.get(), 0, SEEK_SET) != 0) {
+    return SyscallError(errno, kRead, "lseek");
+  }
+  return file;
+}
+
+// Copies a stream, uncompressed, into an unnamed file of the store.
+absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
+                               const CancelToken& cancel) {
+  CK_ASSIGN_OR_RETURN(UniqueFd file, UnnamedFile(store));
   const auto input = std::make_unique<char[]>(kBufferBytes);
   const auto output = std::make_unique<char[]>(kBufferBytes);
   std::unique_ptr<store::Decompressor> decompressor;
+  UniqueFd rest;
+  const auto take_in_rest = [&]() -> absl::Status {
+    if (rest.ok()) return absl::OkStatus();
+    CK_ASSIGN_OR_RETURN(rest, TakeIn(store, in, cancel));
+    return absl::OkStatus();
+  };
   size_t have = 0;
   while (true) {
-    CK_RETURN_IF_ERROR(WaitReadable(cancel, in, kRead));
-    const ssize_t n = read(in, input.get() + have, kBufferBytes - have);
+    const int from = rest.ok() ? rest.get() : in;
+    CK_RETURN_IF_ERROR(WaitReadable(cancel, from, kRead));
+    const ssize_t n = read(from, input.get() + have, kBufferBytes - have);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SyscallError(errno, kRead, "read");
     have += static_cast<size_t>(n);
@@ -356,24 +389,25 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
     if (decompressor == nullptr && have < 4 && n > 0) continue;
     absl::string_view left(input.get(), have);
     if (decompressor == nullptr) {
-      CK_ASSIGN_OR_RETURN(decompressor,
-                          store::Decompressor::Create(
-                              store::DetectCompression(left), [&cancel] {
-                                return CheckCancelled(cancel, kRead);
-                              }));
+      CK_ASSIGN_OR_RETURN(
+          decompressor, store::Decompressor::Create(
+                            store::DetectCompression(left),
+                            {.take_in_rest = take_in_rest, .check = [&cancel] {
+                               return CheckCancelled(cancel, kRead);
+                             }}));
     }
     while (true) {
       CK_ASSIGN_OR_RETURN(const size_t made,
                           decompressor->Run(left, output.get(), kBufferBytes));
       CK_RETURN_IF_ERROR(
-          sys::WriteAll(entry.fd.get(), absl::string_view(output.get(), made)));
+          sys::WriteAll(file.get(), absl::string_view(output.get(), made)));
       if (left.empty() && made < kBufferBytes) break;
     }
     have = 0;
     if (n == 0) break;
   }
   CK_RETURN_IF_ERROR(decompressor->Finish());
-  return std::move(entry.fd);
+  return file;
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ using testing::TarMember;
 using testing::TestImage;
 using ::testing::UnorderedElementsAre;
 using testing::Zstd;
+using testing::ZstdLong;
 
 class LoadTest : public store::StoreTest {
  protected:
@@ -97,7 +98,7 @@ TEST_F(LoadTest, LoadsADockerArchive) {
 TEST_F(LoadTest, LoadsAnOciArchiveInEveryCompression) {
   const std::string tar =
       MakeTar(LayoutMembers({{"docker.io/library/a:1", a_}, {"latest", b_}}));
-  for (const std::string& bytes : {tar, Gzip(tar), Zstd(tar)}) {
+  for (const std::string& bytes : {tar, Gzip(tar), Zstd(tar), ZstdLong(tar)}) {
     EXPECT_THAT(*LoadBytes(bytes), ElementsAre("a:1", b_.id()));
     EXPECT_THAT(service_->Remove(a_.id(), {}), IsOk());
   }

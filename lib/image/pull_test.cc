@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/cancel.h"
 #include "lib/base/json.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status.h"
@@ -391,6 +392,45 @@ TEST_F(PullTest, ReadsTheDockerConfigForEachPull) {
                      R"(":{"auth":"dTpw"}},"HttpHeaders":{"X-Meta":"7"}})"));
   EXPECT_THAT(service.Pull(Ref(), {}), IsOk());
   EXPECT_EQ(meta, "7");
+}
+
+// Layers that ask for all the memory that large windows have: one of them is on
+// its way when the callback of its pull asks for, and waits for, another.
+TEST_F(PullTest, ACallbackMayPullWhatNeedsALargeWindow) {
+  const TestImage image =
+      MakeImage({{Tar("a", Noise(6 << 20, 1)), "zstd-long"}});
+  registry_.Add("app", "1", image);
+  registry_.Add("other", "1",
+                MakeImage({{Tar("b", Noise(6 << 20, 2)), "zstd-long"}}));
+  const std::string digest = image.layers[0].digest.str();
+  registry_.SetOverride(
+      [target = absl::StrCat("/v2/app/blobs/", digest),
+       body = image.blobs.at(digest)](
+          const ServerRequest& request) -> std::optional<ServerResponse> {
+        if (request.target != target) return std::nullopt;
+        return ServerResponse{.body = body, .bytes_per_tick = 64 << 10};
+      });
+  PullOptions other;
+  const CancelToken done;
+  std::thread watchdog([&] {
+    if (CancellableSleep(done, absl::Seconds(30), "test").ok()) {
+      other.cancel.Cancel();
+    }
+  });
+  std::optional<absl::Status> pulled;
+  PullOptions options;
+  options.progress = [&](const PullProgress& progress) {
+    // So much that the layer's threads have seen the window.
+    if (progress.current_bytes < (5 << 20) || pulled.has_value()) return;
+    EXPECT_EQ(progress.phase, PullProgress::Phase::kDownloading);
+    pulled = service_->Pull(Ref("other:1"), other).status();
+  };
+  EXPECT_THAT(Pull(options), IsOk());
+  done.Cancel();
+  watchdog.join();
+  ASSERT_TRUE(pulled.has_value());
+  EXPECT_THAT(*pulled, IsOk());
+  EXPECT_TRUE(Content(image, 0, "d/a") == Noise(6 << 20, 1));
 }
 
 // The proxy of the docker config leads to a registry that only it knows; what

@@ -105,8 +105,8 @@ class GzipDecompressor final : public Decompressor {
 
 class ZstdDecompressor final : public Decompressor {
  public:
-  explicit ZstdDecompressor(std::function<absl::Status()> check)
-      : check_(std::move(check)), context_(ZSTD_createDCtx()) {}
+  explicit ZstdDecompressor(DecompressorOptions options)
+      : options_(std::move(options)), context_(ZSTD_createDCtx()) {}
 
   absl::StatusOr<size_t> Run(absl::string_view& input, char* output,
                              size_t capacity) override {
@@ -151,16 +151,19 @@ class ZstdDecompressor final : public Decompressor {
       input.remove_prefix(1);
       window = ZstdWindowBytes(head_);
     }
-    if (*window > kMaxWindowBytes) {
+    const uint64_t most =
+        options_.take_in_rest == nullptr ? kUsualWindowBytes : kMaxWindowBytes;
+    if (*window > most) {
       return TooMuch(absl::StrCat("zstd: a window of ", *window,
-                                  " bytes; at most ", kMaxWindowBytes));
+                                  " bytes; at most ", most));
     }
     if (*window > kUsualWindowBytes) {
+      CK_RETURN_IF_ERROR(options_.take_in_rest());
       // While this one waits, it keeps no window of the frame before.
       context_.reset(ZSTD_createDCtx());
       if (context_ == nullptr) return TooMuch("zstd: out of memory");
     }
-    CK_RETURN_IF_ERROR(share_.Reserve(*window, check_));
+    CK_RETURN_IF_ERROR(share_.Reserve(*window, options_.check));
     state_ = State::kInFrame;
     return true;
   }
@@ -185,7 +188,7 @@ class ZstdDecompressor final : public Decompressor {
     return absl::OkStatus();
   }
 
-  const std::function<absl::Status()> check_;
+  const DecompressorOptions options_;
   WindowShare share_;
   std::unique_ptr<ZSTD_DCtx, Free> context_;
   State state_ = State::kStart;
@@ -207,14 +210,14 @@ Compression DetectCompression(absl::string_view head) {
 }
 
 absl::StatusOr<std::unique_ptr<Decompressor>> Decompressor::Create(
-    Compression compression, std::function<absl::Status()> check) {
+    Compression compression, DecompressorOptions options) {
   switch (compression) {
     case Compression::kNone:
       return std::make_unique<PlainDecompressor>();
     case Compression::kGzip:
       return std::make_unique<GzipDecompressor>();
     case Compression::kZstd:
-      return std::make_unique<ZstdDecompressor>(std::move(check));
+      return std::make_unique<ZstdDecompressor>(std::move(options));
   }
   return InternalError(kOperation, "unknown compression");
 }

@@ -18,16 +18,25 @@ enum class Compression { kNone, kGzip, kZstd };
 // fewer the answer is kNone).
 Compression DetectCompression(absl::string_view head);
 
+struct DecompressorOptions {
+  // Called when a zstd window above 8 MiB is asked for: from then on others may
+  // wait for this stream's end, so it takes in what is still to come of the
+  // input, and returns when all that Run() will be given is at hand. More than
+  // once; its error is that of Run(). Empty: such windows are refused.
+  std::function<absl::Status()> take_in_rest;
+  // Called while Run() waits for others, and its error ends that. May be empty.
+  std::function<absl::Status()> check;
+};
+
 // Memory is bounded: less than 100 KiB for gzip (ISA-L), a window of 8 MiB for
-// zstd. Larger windows have 128 MiB together in this process, and the first
-// Run() that needs one waits until others have ended (zstd_window.h).
+// zstd. Larger windows have 128 MiB together in this process, and a Run() that
+// needs one waits for its turn (zstd_window.h).
 //
 // One thread at a time.
 class Decompressor {
  public:
-  // `check` is called while Run() waits for others, and its error ends that.
   static absl::StatusOr<std::unique_ptr<Decompressor>> Create(
-      Compression compression, std::function<absl::Status()> check = {});
+      Compression compression, DecompressorOptions options = {});
   virtual ~Decompressor() = default;
 
   // Takes from the front of `input` and writes up to `capacity` bytes to
@@ -38,7 +47,8 @@ class Decompressor {
   // Trust: `input` may be anything. Nothing limits how much comes out: that is
   // the caller's.
   // Errors: DATA_LOSS / kArchiveCorrupt; RESOURCE_EXHAUSTED / kLimitExceeded
-  //         for a zstd window above 128 MiB; those of `check`.
+  //         for a zstd window above 128 MiB, or 8 MiB; those of the options'
+  //         functions.
   virtual absl::StatusOr<size_t> Run(absl::string_view& input, char* output,
                                      size_t capacity) = 0;
 

@@ -85,6 +85,8 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   absl::Status HashAll();
   absl::Status WriteAllFiles();
   absl::Status FillBlock(Block& block, size_t capacity);
+  absl::StatusOr<bool> NextChunk();
+  absl::Status TakeInRest();
   absl::Status CheckLimits() const;
   absl::Status CheckWait() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<absl::string_view> Next() override;
@@ -124,6 +126,8 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   bool block_was_full_ = false;
   uint64_t compressed_bytes_ = 0;
   uint64_t tar_bytes_ = 0;
+  // The rest of the compressed stream, after TakeInRest().
+  UniqueFd rest_;
 
   Hasher hasher_;  // Of thread 2.
   Block reading_;  // Of thread 3.
@@ -244,24 +248,23 @@ absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
   bool more_output = std::exchange(block_was_full_, false);
   while (block.size < capacity) {
     if (input_.empty() && !more_output) {
-      std::optional<std::string> chunk = chunks_.Pop();
-      if (!chunk.has_value()) {
+      CK_ASSIGN_OR_RETURN(const bool more_input, NextChunk());
+      if (!more_input) {
         if (decompressor_ != nullptr) {
           CK_RETURN_IF_ERROR(decompressor_->Finish());
           decompressor_.reset();  // Others may wait for its memory.
         }
         return absl::OkStatus();
       }
-      inflating_ = *std::move(chunk);
-      input_ = inflating_;
-      compressed_bytes_ += input_.size();
     }
     more_output = false;
     if (decompressor_ == nullptr) {
-      CK_ASSIGN_OR_RETURN(decompressor_,
-                          Decompressor::Create(options_.compression.value_or(
-                                                   DetectCompression(input_)),
-                                               [this] { return CheckWait(); }));
+      CK_ASSIGN_OR_RETURN(
+          decompressor_,
+          Decompressor::Create(
+              options_.compression.value_or(DetectCompression(input_)),
+              {.take_in_rest = [this] { return TakeInRest(); },
+               .check = [this] { return CheckWait(); }}));
     }
     CK_ASSIGN_OR_RETURN(
         const size_t made,
@@ -272,6 +275,51 @@ absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
     CK_RETURN_IF_ERROR(CheckLimits());
   }
   block_was_full_ = true;
+  return absl::OkStatus();
+}
+
+// The next compressed bytes into input_; false: there are no more.
+absl::StatusOr<bool> LayerUnpacker::Pipeline::NextChunk() {
+  if (rest_.ok()) {
+    inflating_.resize(kChunkBytes);
+    ssize_t n;
+    do {
+      n = read(rest_.get(), inflating_.data(), kChunkBytes);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) return SyscallError(errno, kOperation, "read");
+    inflating_.resize(static_cast<size_t>(n));
+  } else {
+    std::optional<std::string> chunk = chunks_.Pop();
+    inflating_ = std::move(chunk).value_or("");
+  }
+  input_ = inflating_;
+  compressed_bytes_ += input_.size();
+  return !input_.empty();
+}
+
+// Until the caller has handed over everything, what comes goes to an unnamed
+// file: a layer that others wait for must not wait for a network, nor for a
+// callback that may itself wait for such a layer.
+absl::Status LayerUnpacker::Pipeline::TakeInRest() {
+  if (!threaded_ || rest_.ok()) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(TempEntry file, MakeTempFile(temp_.fd.get(), "rest-"));
+  if (unlinkat(temp_.fd.get(), file.name.c_str(), 0) != 0) {
+    return SyscallError(errno, kOperation, "unlinkat", file.name);
+  }
+  uint64_t size = 0;
+  while (std::optional<std::string> chunk = chunks_.Pop()) {
+    size += chunk->size();
+    if (size > options_.max_tar_bytes) {
+      return LimitError(absl::StrCat("layer has more than ",
+                                     options_.max_tar_bytes, " bytes"));
+    }
+    CK_RETURN_IF_ERROR(sys::WriteAll(file.fd.get(), *chunk));
+  }
+  CK_RETURN_IF_ERROR(FirstFailure());
+  if (lseek(file.fd.get(), 0, SEEK_SET) != 0) {
+    return SyscallError(errno, kOperation, "lseek");
+  }
+  rest_ = std::move(file.fd);
   return absl::OkStatus();
 }
 

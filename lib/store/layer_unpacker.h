@@ -47,7 +47,7 @@ struct LayerUnpackerOptions {
 // Inflates, hashes, parses and writes in one pass over bounded buffers (about
 // 10 MiB, and what decompressor.h says), on three threads of its own, which end
 // with it; a layer that has at most 4 MiB compressed is unpacked by the thread
-// that calls Finish().
+// that calls Finish(). One with a large zstd window is taken in whole first.
 //
 //   CK_ASSIGN_OR_RETURN(auto unpacker,
 //                       LayerUnpacker::Start(store, lease, {.diff_id = d}));

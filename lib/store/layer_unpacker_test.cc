@@ -16,7 +16,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/store/store_test_util.h"
 #include "lib/store/tar_test_util.h"
@@ -45,6 +47,23 @@ std::string Zstd(const std::string& bytes) {
       ZSTD_compress(&out[0], out.size(), bytes.data(), bytes.size(), 1);
   EXPECT_FALSE(ZSTD_isError(n));
   out.resize(n);
+  return out;
+}
+
+// One frame with a window of 2^`window_log` bytes.
+std::string ZstdFrame(absl::string_view bytes, int window_log) {
+  ZSTD_CCtx* const context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  ZSTD_outBuffer to = {out.data(), out.size(), 0};
+  // As a stream, for else the header tells the size of the content instead.
+  ZSTD_inBuffer from = {bytes.data(), bytes.size(), 0};
+  EXPECT_FALSE(
+      ZSTD_isError(ZSTD_compressStream2(context, &to, &from, ZSTD_e_continue)));
+  EXPECT_EQ(ZSTD_compressStream2(context, &to, &from, ZSTD_e_end), 0u);
+  ZSTD_freeCCtx(context);
+  out.resize(to.pos);
   return out;
 }
 
@@ -227,6 +246,91 @@ TEST_F(LayerUnpackerTest, FlippedBitsAreErrors) {
       EXPECT_FALSE(layer.ok()) << at;
     }
   }
+}
+
+// `tar` in one frame for each of `window_logs`.
+std::string Frames(const std::string& tar,
+                   const std::vector<int>& window_logs) {
+  std::string bytes;
+  const size_t part = tar.size() / window_logs.size() + 1;
+  for (size_t i = 0; i < window_logs.size(); ++i) {
+    bytes += ZstdFrame(absl::string_view(tar).substr(part * i, part),
+                       window_logs[i]);
+    // And one to skip.
+    bytes += std::string("\x50\x2a\x4d\x18\x02\0\0\0xx", 10);
+  }
+  return bytes;
+}
+
+TEST_F(LayerUnpackerTest, FramesMayHaveDifferentWindows) {
+  for (const std::string& tar : {SomeTar(3000), LargeTar()}) {
+    for (const std::vector<int>& window_logs :
+         std::vector<std::vector<int>>{{17, 27, 24, 10, 25, 27, 23},
+                                       {27, 17},
+                                       {24, 25, 26, 27},
+                                       {23, 23, 23, 24}}) {
+      const auto layer = Unpack(Frames(tar, window_logs));
+      ASSERT_TRUE(layer.ok()) << layer.status();
+      EXPECT_EQ(layer->diff_id(), Sha256::Of(tar).str());
+      // Damage behind the first large window is told, too.
+      std::string bad = Frames(tar, window_logs);
+      bad.resize(bad.size() - 100);
+      EXPECT_EQ(GetReason(Unpack(bad).status()), Reason::kArchiveCorrupt);
+    }
+  }
+  EXPECT_TRUE(List("tmp").empty());
+}
+
+// Each wants more than what the others leave, again and again.
+TEST_F(LayerUnpackerTest, LayersWithManyWindowsDoNotBlockEachOther) {
+  const std::string tar = LargeTar();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const std::string own = tar + std::string(512 * i, '\0');
+      const auto layer =
+          Unpack(Frames(own, {24, 25 + i % 3, 27, 25, 26, 27, 24, 27}));
+      ASSERT_TRUE(layer.ok()) << layer.status();
+      EXPECT_EQ(layer->diff_id(), Sha256::Of(own).str());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// While its caller is slow, a layer keeps nobody from a large window.
+TEST_F(LayerUnpackerTest, ASlowLayerKeepsNoLargeWindow) {
+  const std::string tar = LargeTar();
+  const std::string bytes = Frames(tar, {17, 27});
+  const std::string other = tar + std::string(512, '\0');
+  auto lease = store_->NewLease();
+  ASSERT_TRUE(lease.ok());
+  auto slow = LayerUnpacker::Start(*store_, *lease, {});
+  ASSERT_TRUE(slow.ok());
+  ASSERT_TRUE((*slow)->Write(absl::string_view(bytes).substr(0, 7 << 20)).ok());
+  const CancelToken done;
+  const CancelToken over;
+  std::thread watchdog([&] {
+    if (CancellableSleep(done, absl::Seconds(30), "test").ok()) over.Cancel();
+  });
+  const auto layer = Unpack(Frames(other, {27}), {.cancel = &over});
+  done.Cancel();
+  watchdog.join();
+  ASSERT_TRUE(layer.ok()) << layer.status();
+  ASSERT_TRUE((*slow)->Write(absl::string_view(bytes).substr(7 << 20)).ok());
+  const auto finished = (*slow)->Finish();
+  ASSERT_TRUE(finished.ok()) << finished.status();
+  EXPECT_EQ(finished->diff_id(), Sha256::Of(tar).str());
+  // What is taken in whole has a limit, and goes with the unpacker.
+  const std::string skipped = ZstdFrame(SomeTar(100), 27) +
+                              std::string("\x50\x2a\x4d\x18\0\0\x80\0", 8) +
+                              std::string(8 << 20, 'x');
+  EXPECT_TRUE(Unpack(skipped).ok());
+  EXPECT_EQ(GetReason(Unpack(skipped, {.max_tar_bytes = 6 << 20}).status()),
+            Reason::kLimitExceeded);
+  auto dropped = LayerUnpacker::Start(*store_, *lease, {});
+  ASSERT_TRUE((*dropped)->Write(bytes.substr(0, 7 << 20)).ok());
+  dropped->reset();
+  EXPECT_TRUE(List("tmp").empty());
 }
 
 TEST_F(LayerUnpackerTest, LimitsStopBombs) {

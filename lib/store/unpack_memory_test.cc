@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "lib/base/status.h"
 #include "lib/store/layer_unpacker.h"
@@ -224,6 +227,50 @@ TEST_F(UnpackMemoryTest, AWaitForTheShareCanBeCancelled) {
   std::thread other([&] { cancel.Cancel(); });
   EXPECT_EQ(GetReason(unpacker->Finish().status()), Reason::kCancelled);
   other.join();
+}
+
+// Whoever came first is served first, even where a later one would fit.
+TEST(WindowShareTest, ServesInOrderOfArrival) {
+  auto held = std::make_unique<WindowShare>();
+  ASSERT_TRUE(held->Reserve(100 * kMiB, {}).ok());
+  std::atomic<bool> large_waits = false;
+  std::atomic<bool> small_waits = false;
+  std::atomic<bool> large_served = false;
+  std::thread large([&] {
+    WindowShare share;
+    EXPECT_TRUE(share
+                    .Reserve(kMaxWindowBytes,
+                             [&] {
+                               large_waits = true;
+                               return absl::OkStatus();
+                             })
+                    .ok());
+    large_served = true;
+  });
+  while (!large_waits) absl::SleepFor(absl::Milliseconds(1));
+  std::thread small([&] {
+    WindowShare share;
+    EXPECT_TRUE(share
+                    .Reserve(16 * kMiB,
+                             [&] {
+                               small_waits = true;
+                               return absl::OkStatus();
+                             })
+                    .ok());
+    EXPECT_TRUE(small_waits);
+    EXPECT_TRUE(large_served);
+    small_waits = true;
+  });
+  while (!small_waits) absl::SleepFor(absl::Milliseconds(1));
+  // One that gives up between them does not stop the others.
+  {
+    WindowShare given_up;
+    EXPECT_TRUE(absl::IsCancelled(given_up.Reserve(
+        16 * kMiB, [] { return absl::CancelledError("enough"); })));
+  }
+  held.reset();
+  large.join();
+  small.join();
 }
 
 TEST(ZstdWindowTest, IsReadFromTheHeader) {

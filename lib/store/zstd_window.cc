@@ -17,9 +17,35 @@ constexpr absl::string_view kMagic("\x28\xb5\x2f\xfd", 4);
 Mutex mutex;
 uint64_t taken ABSL_GUARDED_BY(mutex) = 0;
 
-bool TryTake(uint64_t bytes) {
+// One that waits, on its own stack.
+struct Waiter {
+  Waiter* behind = nullptr;
+};
+Waiter* first ABSL_GUARDED_BY(mutex) = nullptr;
+
+void Join(Waiter* waiter) {
   const MutexLock lock(&mutex);
-  if (bytes > kMaxWindowBytes - taken) return false;
+  Waiter** end = &first;
+  while (*end != nullptr) end = &(*end)->behind;
+  *end = waiter;
+}
+
+void LeaveLocked(const Waiter* waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  Waiter** at = &first;
+  while (*at != waiter) at = &(*at)->behind;
+  *at = waiter->behind;
+}
+
+void Leave(const Waiter* waiter) {
+  const MutexLock lock(&mutex);
+  LeaveLocked(waiter);
+}
+
+// Only whose turn it is: those that need less would keep it waiting.
+bool TryTake(const Waiter* waiter, uint64_t bytes) {
+  const MutexLock lock(&mutex);
+  if (first != waiter || bytes > kMaxWindowBytes - taken) return false;
+  LeaveLocked(waiter);
   taken += bytes;
   return true;
 }
@@ -62,8 +88,14 @@ absl::Status WindowShare::Reserve(uint64_t bytes,
   if (bytes <= kUsualWindowBytes || bytes <= bytes_) return absl::OkStatus();
   // All at once: two that keep a part and want more would wait for each other.
   GiveBack(std::exchange(bytes_, 0));
-  while (!TryTake(bytes)) {
-    CK_RETURN_IF_ERROR(check ? check() : absl::OkStatus());
+  Waiter waiter;
+  Join(&waiter);
+  while (!TryTake(&waiter, bytes)) {
+    const absl::Status status = check ? check() : absl::OkStatus();
+    if (!status.ok()) {
+      Leave(&waiter);
+      return status;
+    }
     absl::SleepFor(kPause);
   }
   bytes_ = bytes;

@@ -27,6 +27,9 @@ std::optional<uint64_t> ZstdWindowBytes(absl::string_view head);
 // A share of the kMaxWindowBytes that all windows above kUsualWindowBytes have
 // together in this process, however many layers are unpacked side by side.
 // Given back by the destructor.
+//
+// Who has a share waits for the disk and the processor only: not for another
+// share, a network, a caller or a callback. So everybody's turn comes.
 class WindowShare {
  public:
   WindowShare() = default;
@@ -35,10 +38,9 @@ class WindowShare {
   WindowShare& operator=(const WindowShare&) = delete;
 
   // Makes the share large enough for a window of `bytes`, at most
-  // kMaxWindowBytes. Waits for others; meanwhile `check`, unless it is empty,
-  // is called every few milliseconds, and its error ends the wait.
-  //
-  // A thread that has a share must not wait for another one.
+  // kMaxWindowBytes. Waits for those that have theirs or came earlier;
+  // meanwhile `check`, unless it is empty, is called every few milliseconds,
+  // and its error ends the wait.
   absl::Status Reserve(uint64_t bytes,
                        const std::function<absl::Status()>& check);
 

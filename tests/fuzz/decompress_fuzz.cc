@@ -31,8 +31,9 @@ struct Result {
 
 Result Run(absl::string_view input, size_t piece, size_t capacity) {
   Result result;
-  auto decompressor =
-      store::Decompressor::Create(store::DetectCompression(input));
+  auto decompressor = store::Decompressor::Create(
+      store::DetectCompression(input),
+      {.take_in_rest = [] { return absl::OkStatus(); }});
   CK_FUZZ_CHECK(decompressor.ok());
   const auto buffer = std::make_unique<char[]>(capacity);
   while (!input.empty()) {

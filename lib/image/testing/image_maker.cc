@@ -101,6 +101,24 @@ std::string Zstd(absl::string_view bytes) {
   return out;
 }
 
+std::string ZstdLong(absl::string_view bytes) {
+  ZSTD_CCtx* const context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 27);
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  ZSTD_outBuffer to = {out.data(), out.size(), 0};
+  // As a stream, whose end the first call does not know, nor the header tell.
+  ZSTD_inBuffer from = {bytes.data(), bytes.size(), 0};
+  if (ZSTD_isError(
+          ZSTD_compressStream2(context, &to, &from, ZSTD_e_continue)) != 0 ||
+      ZSTD_compressStream2(context, &to, &from, ZSTD_e_end) != 0) {
+    abort();
+  }
+  ZSTD_freeCCtx(context);
+  out.resize(to.pos);
+  return out;
+}
+
 TestImage MakeImage(const std::vector<TestLayer>& layers,
                     const oci::ImageConfig& base) {
   TestImage image;
@@ -114,9 +132,12 @@ TestImage MakeImage(const std::vector<TestLayer>& layers,
   }
   for (const TestLayer& layer : layers) {
     const bool gzip = layer.compression == "gzip";
-    const bool zstd = layer.compression == "zstd";
-    const std::string blob =
-        gzip ? Gzip(layer.tar) : (zstd ? Zstd(layer.tar) : layer.tar);
+    const bool zstd_long = layer.compression == "zstd-long";
+    const bool zstd = layer.compression == "zstd" || zstd_long;
+    const std::string blob = gzip        ? Gzip(layer.tar)
+                             : zstd_long ? ZstdLong(layer.tar)
+                             : zstd      ? Zstd(layer.tar)
+                                         : layer.tar;
     image.tars.push_back(layer.tar);
     image.config.diff_ids.push_back(Sha256::Of(layer.tar));
     image.layers.push_back({.media_type = gzip   ? oci::kOciLayerGzip

@@ -35,6 +35,8 @@ std::string MakeTar(const std::vector<TarMember>& members);
 std::string Noise(size_t size, uint32_t seed);
 std::string Gzip(absl::string_view bytes);
 std::string Zstd(absl::string_view bytes);
+// In one frame that asks for a window of 128 MiB.
+std::string ZstdLong(absl::string_view bytes);
 
 // An image with all its documents.
 struct TestImage {
@@ -53,7 +55,7 @@ struct TestImage {
 
 struct TestLayer {
   std::string tar;
-  // "gzip", "zstd" or "".
+  // "gzip", "zstd", "zstd-long" or "".
   std::string compression = "gzip";
 };
 
