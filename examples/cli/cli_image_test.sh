@@ -83,6 +83,31 @@ ck rm warned asked preset fitting
 ck rmi foreign imported
 expect_code 0
 
+# --- import --change ---
+ck import -c 'HEALTHCHECK --interval=50ms --retries=2 CMD test -e /tmp/plain' \
+  -c 'CMD ["sleep", "1000"]' -c 'ENTRYPOINT ["/bin/busybox"]' -c 'ENV A="1 2"' \
+  -c 'EXPOSE 80-81/udp' -c 'LABEL a=b' -c 'ONBUILD RUN x' \
+  -c 'STOPSIGNAL SIGUSR1' -c 'USER 0:0' -c 'VOLUME /tmp/v' -c 'WORKDIR /tmp' \
+  "$WORK/rootfs.tar" changed
+expect_code 0
+ck image inspect -f '{{json .Config.Healthcheck}}' changed
+expect_out '{"Interval":50000000,"Retries":2,"Test":["CMD-SHELL","test -e /tmp/plain"]}'
+ck image inspect -f '{{.Config.StopSignal}} {{json .Config.ExposedPorts}} {{json .Config.OnBuild}}' changed
+expect_out 'SIGUSR1 {"80/udp":{},"81/udp":{}} ["RUN x"]'
+ck run -d --name checked changed
+for _ in $(seq 300); do
+  ck inspect -f '{{.State.Health.Status}}' checked
+  [ "$OUT" = healthy ] && break
+  sleep 0.1
+done
+expect_out healthy
+ck rm -f checked
+ck import -c 'HEALTHCHECK --retries=x CMD y' "$WORK/rootfs.tar" wrong
+expect_code 1
+expect_err_match 'ck: change "HEALTHCHECK --retries=x CMD y": malformed --retries*'
+ck rmi changed
+expect_code 0
+
 # --- cp ---
 mkdir -p "$WORK/src/sub" "$WORK/dst"
 echo one >"$WORK/src/one"

@@ -1,5 +1,8 @@
 #include "lib/image/config_changes.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,9 +11,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "lib/base/json.h"
 #include "lib/base/status.h"
+#include "lib/runtime/signals.h"
 
 namespace containerkit::image {
 namespace {
@@ -110,8 +116,9 @@ void SetEnv(oci::ImageRunConfig& config, const std::string& name,
   config.env.push_back(absl::StrCat(prefix, value));
 }
 
-// "80" and "80-90" are TCP; false for what is no port.
-bool AddPort(oci::ImageRunConfig& config, absl::string_view text) {
+// "80", "53/udp" or "8000-8010", of which each is exposed, as docker does.
+bool AddPorts(oci::ImageRunConfig& config, absl::string_view text) {
+  constexpr int kMaxPort = 65535;
   const size_t slash = text.find('/');
   const absl::string_view ports = text.substr(0, slash);
   const std::string protocol =
@@ -121,11 +128,22 @@ bool AddPort(oci::ImageRunConfig& config, absl::string_view text) {
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") {
     return false;
   }
-  if (ports.empty() || ports.size() > 11 ||
-      ports.find_first_not_of("0123456789-") != absl::string_view::npos) {
+  if (ports.find_first_not_of("0123456789-") != absl::string_view::npos) {
     return false;
   }
-  config.exposed_ports.insert(absl::StrCat(ports, "/", protocol));
+  const size_t dash = ports.find('-');
+  int first = 0;
+  int last = 0;
+  if (!absl::SimpleAtoi(ports.substr(0, dash), &first)) return false;
+  last = first;
+  if (dash != absl::string_view::npos &&
+      !absl::SimpleAtoi(ports.substr(dash + 1), &last)) {
+    return false;
+  }
+  if (first < 0 || last < first || last > kMaxPort) return false;
+  for (int port = first; port <= last; ++port) {
+    config.exposed_ports.insert(absl::StrCat(port, "/", protocol));
+  }
   return true;
 }
 
@@ -133,6 +151,162 @@ std::string JoinDir(const std::string& base, absl::string_view dir) {
   if (absl::StartsWith(dir, "/")) return std::string(dir);
   return absl::StrCat(base == "/" ? "" : base, "/", dir);
 }
+
+// The first word, in capitals, and what follows it, without blanks around.
+std::pair<std::string, absl::string_view> FirstWord(absl::string_view text) {
+  const size_t blank = text.find_first_of(" \t");
+  return {absl::AsciiStrToUpper(text.substr(0, blank)),
+          blank == absl::string_view::npos
+              ? ""
+              : absl::StripAsciiWhitespace(text.substr(blank))};
+}
+
+// What each instruction does with its argument, which is not empty. Answers
+// what is wrong with it; empty: nothing.
+using Why = std::string;
+using Config = oci::ImageRunConfig;
+
+Why Cmd(absl::string_view rest, Config& config) {
+  config.cmd = CommandForm(rest, config);
+  return "";
+}
+
+Why Entrypoint(absl::string_view rest, Config& config) {
+  config.entrypoint = CommandForm(rest, config);
+  return "";
+}
+
+Why User(absl::string_view rest, Config& config) {
+  config.user = std::string(rest);
+  return "";
+}
+
+Why Workdir(absl::string_view rest, Config& config) {
+  config.working_dir = JoinDir(config.working_dir, rest);
+  return "";
+}
+
+Why StopSignal(absl::string_view rest, Config& config) {
+  if (!runtime::ParseSignal(rest).ok()) return "no such signal";
+  config.stop_signal = std::string(rest);
+  return "";
+}
+
+Why OnBuild(absl::string_view rest, Config& config) {
+  const std::string verb = FirstWord(rest).first;
+  if (verb == "ONBUILD" || verb == "FROM" || verb == "MAINTAINER") {
+    return absl::StrCat(verb, " cannot be a trigger");
+  }
+  config.on_build.emplace_back(rest);
+  return "";
+}
+
+Why Env(absl::string_view rest, Config& config) {
+  const auto pairs = Pairs(rest);
+  if (!pairs.has_value()) return "want name=value";
+  for (const auto& [name, value] : *pairs) SetEnv(config, name, value);
+  return "";
+}
+
+Why Label(absl::string_view rest, Config& config) {
+  const auto pairs = Pairs(rest);
+  if (!pairs.has_value()) return "want name=value";
+  for (const auto& [name, value] : *pairs) config.labels[name] = value;
+  return "";
+}
+
+std::optional<std::vector<std::string>> JsonOrWords(absl::string_view text) {
+  if (auto list = JsonForm(text)) return list;
+  return SplitWords(text);
+}
+
+Why Expose(absl::string_view rest, Config& config) {
+  const auto words = JsonOrWords(rest);
+  if (!words.has_value()) return "unfinished quote";
+  for (const std::string& word : *words) {
+    if (!AddPorts(config, word)) return "malformed port";
+  }
+  return "";
+}
+
+Why Volume(absl::string_view rest, Config& config) {
+  const auto words = JsonOrWords(rest);
+  if (!words.has_value()) return "unfinished quote";
+  for (const std::string& word : *words) {
+    if (!absl::StartsWith(word, "/")) return "volume path is not absolute";
+    config.volumes.insert(word);
+  }
+  return "";
+}
+
+// "--interval=30s" of a health check.
+Why SetHealthFlag(absl::string_view flag, oci::ImageHealthcheck& check) {
+  const size_t equals = flag.find('=');
+  if (equals == absl::string_view::npos) return "want --flag=value";
+  const absl::string_view name = flag.substr(0, equals);
+  const absl::string_view value = flag.substr(equals + 1);
+  if (name == "--retries") {
+    const bool good = absl::SimpleAtoi(value, &check.retries) &&
+                      check.retries >= 0 &&
+                      check.retries <= std::numeric_limits<int32_t>::max();
+    return good ? "" : "malformed --retries";
+  }
+  int64_t* const ns = name == "--interval"         ? &check.interval_ns
+                      : name == "--timeout"        ? &check.timeout_ns
+                      : name == "--start-period"   ? &check.start_period_ns
+                      : name == "--start-interval" ? &check.start_interval_ns
+                                                   : nullptr;
+  if (ns == nullptr) return absl::StrCat("unknown flag ", name);
+  absl::Duration duration;
+  if (!absl::ParseDuration(value, &duration) ||
+      duration == absl::InfiniteDuration() ||
+      (duration != absl::ZeroDuration() && duration < absl::Milliseconds(1))) {
+    return absl::StrCat("malformed ", name, ": want 0, or at least 1ms");
+  }
+  *ns = absl::ToInt64Nanoseconds(duration);
+  return "";
+}
+
+Why HealthCheck(absl::string_view rest, Config& config) {
+  oci::ImageHealthcheck check;
+  bool has_flags = false;
+  while (absl::StartsWith(rest, "--")) {
+    const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+    const Why why = SetHealthFlag(rest.substr(0, end), check);
+    if (!why.empty()) return why;
+    rest = absl::StripAsciiWhitespace(rest.substr(end));
+    has_flags = true;
+  }
+  const auto [type, command] = FirstWord(rest);
+  if (type == "NONE") {
+    if (has_flags || !command.empty()) return "NONE takes no arguments";
+    check.test = {"NONE"};
+  } else if (type != "CMD") {
+    return "want NONE, or CMD and a command";
+  } else if (auto list = JsonForm(command)) {
+    if (list->empty()) return "CMD without a command";
+    check.test = *std::move(list);
+    check.test.insert(check.test.begin(), "CMD");
+  } else {
+    if (command.empty()) return "CMD without a command";
+    check.test = {"CMD-SHELL", std::string(command)};
+  }
+  config.healthcheck = std::move(check);
+  return "";
+}
+
+struct Instruction {
+  absl::string_view verb;
+  Why (*apply)(absl::string_view rest, Config& config);
+};
+constexpr Instruction kInstructions[] = {
+    {"CMD", Cmd},         {"ENTRYPOINT", Entrypoint},
+    {"ENV", Env},         {"EXPOSE", Expose},
+    {"LABEL", Label},     {"HEALTHCHECK", HealthCheck},
+    {"ONBUILD", OnBuild}, {"STOPSIGNAL", StopSignal},
+    {"USER", User},       {"VOLUME", Volume},
+    {"WORKDIR", Workdir},
+};
 
 }  // namespace
 
@@ -143,52 +317,18 @@ absl::Status ApplyChange(absl::string_view instruction,
       line.find('\0') != absl::string_view::npos) {
     return BadChange(line, "too long, or with a NUL");
   }
-  const size_t blank = line.find_first_of(" \t");
-  const std::string verb = absl::AsciiStrToUpper(line.substr(0, blank));
-  const absl::string_view rest =
-      blank == absl::string_view::npos
-          ? ""
-          : absl::StripAsciiWhitespace(line.substr(blank));
-  if (rest.empty()) return BadChange(line, "no argument");
-  if (verb == "CMD") {
-    config.cmd = CommandForm(rest, config);
-  } else if (verb == "ENTRYPOINT") {
-    config.entrypoint = CommandForm(rest, config);
-  } else if (verb == "USER") {
-    config.user = std::string(rest);
-  } else if (verb == "WORKDIR") {
-    config.working_dir = JoinDir(config.working_dir, rest);
-  } else if (verb == "STOPSIGNAL") {
-    config.stop_signal = std::string(rest);
-  } else if (verb == "ONBUILD") {
-    config.on_build.emplace_back(rest);
-  } else if (verb == "ENV" || verb == "LABEL") {
-    const auto pairs = Pairs(rest);
-    if (!pairs.has_value()) return BadChange(line, "want name=value");
-    for (const auto& [name, value] : *pairs) {
-      if (verb == "ENV") {
-        SetEnv(config, name, value);
-      } else {
-        config.labels[name] = value;
-      }
-    }
-  } else if (verb == "EXPOSE" || verb == "VOLUME") {
-    auto words = JsonForm(rest);
-    if (!words.has_value()) words = SplitWords(rest);
-    if (!words.has_value()) return BadChange(line, "unfinished quote");
-    for (const std::string& word : *words) {
-      if (verb == "EXPOSE") {
-        if (!AddPort(config, word)) return BadChange(line, "malformed port");
-      } else if (!absl::StartsWith(word, "/")) {
-        return BadChange(line, "volume path is not absolute");
-      } else {
-        config.volumes.insert(word);
-      }
-    }
-  } else {
-    return BadChange(line, "unknown instruction");
+  const auto [verb, rest] = FirstWord(line);
+  for (const Instruction& instruction : kInstructions) {
+    if (instruction.verb != verb) continue;
+    if (rest.empty()) return BadChange(line, "no argument");
+    // What is wrong leaves nothing behind.
+    oci::ImageRunConfig changed = config;
+    const Why why = instruction.apply(rest, changed);
+    if (!why.empty()) return BadChange(line, why);
+    config = std::move(changed);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  return BadChange(line, "unknown instruction");
 }
 
 }  // namespace containerkit::image
