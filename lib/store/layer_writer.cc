@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -140,6 +141,23 @@ bool IsAllowedXattr(absl::string_view name) {
                                  !absl::StartsWith(name, "user.overlay."));
 }
 
+// Takes off those that SetXattrs() may have set.
+absl::Status ClearXattrs(int fd, const std::string& path) {
+  std::string names(64 << 10, '\0');
+  const ssize_t size = flistxattr(fd, names.data(), names.size());
+  if (size < 0 && errno == ENOTSUP) return absl::OkStatus();
+  if (size < 0) return CallError(errno, "flistxattr", path);
+  names.resize(static_cast<size_t>(size));
+  const std::vector<std::string> list = absl::StrSplit(names, '\0');
+  for (const std::string& name : list) {
+    if (!IsAllowedXattr(name)) continue;
+    if (fremovexattr(fd, name.c_str()) != 0 && errno != ENODATA) {
+      return CallError(errno, "fremovexattr", path);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string LayerWriter::Place::Path() const { return Join(dir->path, name); }
@@ -158,6 +176,9 @@ absl::Status LayerWriter::Add(const TarEntry& entry, TarReader& tar) {
   if (++stats_.entry_count > options_.max_entries ||
       dirs_.size() > options_.max_directories) {
     return TooMuch(entry.path, "too many entries");
+  }
+  if (RememberedBytes() > options_.max_remembered_bytes) {
+    return TooMuch(entry.path, "too many directories and owners to remember");
   }
   CK_ASSIGN_OR_RETURN(const std::string path, CleanPath(entry.path));
   if (path.empty()) {
@@ -306,7 +327,7 @@ absl::StatusOr<LayerWriter::DirPtr> LayerWriter::MakeMissingDir(
     }
   }
   const std::string real = place.Path();
-  dirs_[real] = {.opaque = opaque};
+  RememberDir(real, {.opaque = opaque});
   UniqueFd fd(openat(place.dir->fd.get(), place.name.c_str(),
                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.ok()) return CallError(errno, "openat", path);
@@ -403,20 +424,21 @@ absl::Status LayerWriter::AddDirectory(const Place& place,
                   .uid = entry.uid,
                   .gid = entry.gid,
                   .has_mtime = true,
-                  .mtime = entry.mtime,
-                  .xattrs = entry.xattrs};
+                  .mtime = entry.mtime};
   if (place.dir == nullptr) {  // The root.
     meta.opaque = dirs_[""].opaque;
-    dirs_[""] = std::move(meta);
-    return absl::OkStatus();
+    dirs_[""] = meta;
+    return SetDirXattrs("", entry, /*is_new=*/false);
   }
   const int dir_fd = place.dir->fd.get();
   const std::string path = place.Path();
+  bool is_new = true;
   if (mkdirat(dir_fd, place.name.c_str(), 0700) != 0) {
     if (errno != EEXIST) return CallError(errno, "mkdirat", path);
     const auto known = dirs_.find(path);
     if (known != dirs_.end()) {
       meta.opaque = known->second.opaque;
+      is_new = false;
     } else {
       CK_RETURN_IF_ERROR(ClearWay(place, &meta.opaque));
       if (mkdirat(dir_fd, place.name.c_str(), 0700) != 0) {
@@ -424,8 +446,31 @@ absl::Status LayerWriter::AddDirectory(const Place& place,
       }
     }
   }
-  dirs_[path] = std::move(meta);
-  return absl::OkStatus();
+  RememberDir(path, meta);
+  return SetDirXattrs(path, entry, is_new);
+}
+
+// At once, as they may be many. Those of an earlier entry go.
+absl::Status LayerWriter::SetDirXattrs(const std::string& path,
+                                       const TarEntry& entry, bool is_new) {
+  if (is_new && entry.xattrs.empty()) return absl::OkStatus();
+  const UniqueFd fd(OpenBeneath(root_->fd(), path, O_RDONLY | O_DIRECTORY,
+                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+  if (!fd.ok()) return CallError(errno, "openat2", path);
+  if (!is_new) {
+    owned_.erase(path);
+    CK_RETURN_IF_ERROR(ClearXattrs(fd.get(), path));
+  }
+  return SetXattrs(fd.get(), path, entry.xattrs);
+}
+
+void LayerWriter::RememberDir(const std::string& path, const DirMeta& meta) {
+  if (dirs_.insert_or_assign(path, meta).second) path_bytes_ += path.size();
+}
+
+uint64_t LayerWriter::RememberedBytes() const {
+  constexpr uint64_t kEntryBytes = 200;
+  return (dirs_.size() + owned_.size()) * kEntryBytes + path_bytes_;
 }
 
 absl::Status LayerWriter::AddFile(const Place& place, const TarEntry& entry,
@@ -581,9 +626,12 @@ bool LayerWriter::NeedsChown(uint32_t uid, uint32_t gid) const {
 }
 
 OwnedEntry& LayerWriter::Owned(const std::string& path) {
-  OwnedEntry& owned = owned_[path];
-  owned.path = path;
-  return owned;
+  const auto [it, is_new] = owned_.try_emplace(path);
+  if (is_new) {
+    it->second.path = path;
+    path_bytes_ += 2 * path.size();
+  }
+  return it->second;
 }
 
 // Sets the owner of `dir_fd`/`name` (`dir_fd` itself for an empty name).
@@ -662,7 +710,9 @@ absl::Status LayerWriter::FinishDir(const std::string& path,
                           .uid = meta.uid,
                           .gid = meta.gid};
   CK_RETURN_IF_ERROR(SetOwner(fd.get(), "", true, path, entry));
-  CK_RETURN_IF_ERROR(SetXattrs(fd.get(), path, meta.xattrs));
+  // For its capability it had been remembered with the mode of that time.
+  const auto owned = owned_.find(path);
+  if (owned != owned_.end()) owned->second.mode = S_IFDIR | meta.mode;
   if (fchmod(fd.get(), meta.mode) != 0) return CallError(errno, "fchmod", path);
   if (meta.has_mtime) {
     const timespec times[2] = {meta.mtime, meta.mtime};
@@ -683,8 +733,11 @@ absl::Status LayerWriter::Finish() {
   if (owned_.empty()) return absl::OkStatus();
   std::vector<OwnedEntry> entries;
   entries.reserve(owned_.size());
-  for (auto it = owned_.rbegin(); it != owned_.rend(); ++it) {
-    entries.push_back(it->second);
+  // Not both at once.
+  while (!owned_.empty()) {
+    const auto last = std::prev(owned_.end());
+    entries.push_back(std::move(last->second));
+    owned_.erase(last);
   }
   CK_ASSIGN_OR_RETURN(const uint64_t dropped,
                       options_.ownership_sink->Apply(*root_, entries),

@@ -53,8 +53,10 @@ struct LayerWriterOptions {
   // with a warning: right for containers that have one user.
   OwnershipSink* ownership_sink = nullptr;
   uint64_t max_entries = 4'000'000;
-  // Directories, which are remembered until Finish() (about 200 bytes each).
+  // Directories, and without root the owners of other entries, are remembered
+  // until Finish(): with about 200 bytes each, and their paths.
   uint64_t max_directories = 1'000'000;
+  uint64_t max_remembered_bytes = uint64_t{512} << 20;
   // Directories above an entry, and bytes of its path.
   int max_depth = 512;
   size_t max_path_bytes = 4095;
@@ -119,7 +121,6 @@ class LayerWriter {
     bool has_mtime = false;
     bool opaque = false;
     timespec mtime = {};
-    std::vector<std::pair<std::string, std::string>> xattrs;
   };
 
   // Where an entry goes: a name in an open directory.
@@ -156,7 +157,11 @@ class LayerWriter {
   absl::Status SetXattrs(
       int fd, const std::string& path,
       const std::vector<std::pair<std::string, std::string>>& xattrs);
+  absl::Status SetDirXattrs(const std::string& path, const TarEntry& entry,
+                            bool is_new);
   absl::Status FinishDir(const std::string& path, const DirMeta& meta);
+  void RememberDir(const std::string& path, const DirMeta& meta);
+  uint64_t RememberedBytes() const;
   bool NeedsChown(uint32_t uid, uint32_t gid) const;
   void ForgetBelow(const std::string& path);
   OwnedEntry& Owned(const std::string& path);
@@ -172,6 +177,8 @@ class LayerWriter {
   absl::flat_hash_map<std::string, DirPtr> dir_cache_;
   std::map<std::string, DirMeta> dirs_;
   std::map<std::string, OwnedEntry> owned_;
+  // Of paths in them: what was ever there, for removals are rare.
+  uint64_t path_bytes_ = 0;
 };
 
 }  // namespace containerkit::store

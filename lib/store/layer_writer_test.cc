@@ -231,6 +231,74 @@ TEST_F(LayerWriterTest, TakesOverOnlyAllowedXattrs) {
   EXPECT_EQ(writer_->stats().dropped_xattrs, 5u);
 }
 
+// Collects what it is given.
+class FakeSink final : public OwnershipSink {
+ public:
+  absl::StatusOr<uint64_t> Apply(
+      const sys::RootDir&, const std::vector<OwnedEntry>& entries) override {
+    for (const OwnedEntry& entry : entries) {
+      seen.push_back(absl::StrCat(entry.path, " ", entry.uid, ":", entry.gid));
+    }
+    return 1;
+  }
+  std::vector<std::string> seen;
+};
+
+TEST_F(LayerWriterTest, ADirectoryHasTheXattrsOfItsLastEntry) {
+  const auto dir = [](const std::string& path, const std::string& name) {
+    TarMember member = {.path = path, .type = '5', .mode = 0555};
+    if (!name.empty()) member.pax = {{"SCHILY.xattr.user." + name, "x"}};
+    return member;
+  };
+  const absl::Status status = Unpack(TarBuilder()
+                                         .Add(dir("./", "old"))
+                                         .Add(dir("d", "old"))
+                                         .Add(dir("e", "only"))
+                                         .Add(dir("f", "old"))
+                                         .File("d/x", "")
+                                         .Add(dir("d", "new"))
+                                         .Add(dir("f", ""))
+                                         .Add(dir("./", "new")));
+  ASSERT_TRUE(status.ok()) << status;
+  if (writer_->stats().dropped_xattrs > 0) {
+    GTEST_SKIP() << "no user xattrs on the test's file system";
+  }
+  const auto names = [&](const char* path) {
+    return sys::ListXattrsFd(root().OpenPath(path)->get()).value();
+  };
+  EXPECT_EQ(names("."), std::vector<std::string>{"user.new"});
+  EXPECT_EQ(names("d"), std::vector<std::string>{"user.new"});
+  EXPECT_EQ(names("e"), std::vector<std::string>{"user.only"});
+  EXPECT_EQ(names("f"), std::vector<std::string>());
+}
+
+// T10: what is remembered until the end has a limit in bytes.
+TEST_F(LayerWriterTest, RemembersOnlySoMuch) {
+  options_.max_remembered_bytes = 100 << 10;
+  const auto unpack = [&](int count, bool owners) {
+    TarBuilder tar;
+    for (int i = 0; i < count; ++i) {
+      tar.Add({.path = absl::StrCat(owners ? "f" : "d", i),
+               .type = owners ? '0' : '5',
+               .uid = owners ? 7u : 0u});
+    }
+    return Unpack(tar);
+  };
+  EXPECT_TRUE(unpack(300, false).ok());
+  EXPECT_EQ(GetReason(unpack(600, false)), Reason::kLimitExceeded);
+  // As root no owner is remembered.
+  if (geteuid() == 0) {
+    EXPECT_TRUE(unpack(2000, true).ok());
+  }
+  AsUser([&](bool with_sink) {
+    FakeSink sink;
+    options_.ownership_sink = with_sink ? &sink : nullptr;
+    const Reason reason = GetReason(unpack(600, true));
+    return with_sink ? reason == Reason::kLimitExceeded
+                     : reason == Reason::kUnspecified;
+  });
+}
+
 TEST_F(LayerWriterTest, GivesOwnersAndCapabilitiesAsRoot) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   std::string caps("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
@@ -275,19 +343,6 @@ TEST_F(LayerWriterTest, MakesDevicesAndFifos) {
   EXPECT_EQ(Stat("null").st_rdev, makedev(1, 3));
   EXPECT_EQ(Mode("disk"), S_IFBLK | 0600u);
 }
-
-// Collects what it is given.
-class FakeSink final : public OwnershipSink {
- public:
-  absl::StatusOr<uint64_t> Apply(
-      const sys::RootDir&, const std::vector<OwnedEntry>& entries) override {
-    for (const OwnedEntry& entry : entries) {
-      seen.push_back(absl::StrCat(entry.path, " ", entry.uid, ":", entry.gid));
-    }
-    return 1;
-  }
-  std::vector<std::string> seen;
-};
 
 TEST_F(LayerWriterTest, HandsOwnersToTheSinkWhenNotRoot) {
   AsUser([this](bool with_sink) {

@@ -211,6 +211,93 @@ TEST_F(UnpackMemoryTest, SkippableFramesTakeNothing) {
   EXPECT_LE(PeakOf(skip), 64 * kMiB);
 }
 
+// Amounts of T10: a part in CI, with CK_ATTACK_FULL=1 all.
+uint64_t Amount(uint64_t part, uint64_t all) {
+  const char* const full = getenv("CK_ATTACK_FULL");
+  return full != nullptr && full[0] == '1' ? all : part;
+}
+
+// A layer of `count` members that are made as they are needed.
+absl::StatusOr<LayerRecord> UnpackMany(
+    Store& store, uint64_t count,
+    const std::function<TarMember(uint64_t)>& member,
+    const LayerUnpackerOptions& options = {}) {
+  CK_ASSIGN_OR_RETURN(Lease lease, store.NewLease());
+  CK_ASSIGN_OR_RETURN(const auto unpacker,
+                      LayerUnpacker::Start(store, lease, options));
+  for (uint64_t i = 0; i < count;) {
+    TarBuilder part;
+    for (const uint64_t end = std::min(i + 100, count); i < end; ++i) {
+      part.Add(member(i));
+    }
+    std::string bytes = part.Build();
+    bytes.resize(bytes.size() - 1024);
+    CK_RETURN_IF_ERROR(unpacker->Write(bytes));
+  }
+  CK_RETURN_IF_ERROR(unpacker->Write(std::string(1024, '\0')));
+  return unpacker->Finish();
+}
+
+// 10^7 empty files: no memory for them, and an end at 4,000,000.
+TEST_F(UnpackMemoryTest, ManyFilesTakeNothingAndHaveALimit) {
+  const auto many = [](Store& store) {
+    LayerUnpackerOptions options;
+    options.writer.max_entries = Amount(20'000, options.writer.max_entries);
+    const absl::StatusOr<LayerRecord> layer = UnpackMany(
+        store, Amount(50'000, 10'000'000),
+        [](uint64_t i) {
+          return TarMember{.path = absl::StrCat("d", i / 1000, "/", i)};
+        },
+        options);
+    EXPECT_EQ(GetReason(layer.status()), Reason::kLimitExceeded)
+        << layer.status();
+  };
+  EXPECT_LE(PeakOf(many), 64 * kMiB);
+  for (const char* dir : {"tmp", "trash"}) EXPECT_TRUE(List(dir).empty());
+}
+
+// Directories are remembered, each with less than 400 bytes; there are a
+// million at most.
+TEST_F(UnpackMemoryTest, ManyDirectoriesTakeLittleAndHaveALimit) {
+  const uint64_t most = Amount(4'000, LayerWriterOptions().max_directories);
+  const auto many = [most](Store& store) {
+    LayerUnpackerOptions options;
+    options.writer.max_directories = most;
+    const absl::StatusOr<LayerRecord> layer = UnpackMany(
+        store, most + 1000,
+        [](uint64_t i) {
+          return TarMember{.path = absl::StrCat("d", i / 1000, "/", i),
+                           .type = '5'};
+        },
+        options);
+    EXPECT_EQ(GetReason(layer.status()), Reason::kLimitExceeded)
+        << layer.status();
+  };
+  EXPECT_LE(PeakOf(many), 32 * kMiB + 400 * most);
+}
+
+// 10^6 attributes on directories, whose other metadata has to wait, take no
+// more than on files.
+TEST_F(UnpackMemoryTest, ManyAttributesTakeNothing) {
+  const uint64_t count = Amount(2'000, 50'000);
+  const auto many = [count](Store& store, char type) {
+    const absl::StatusOr<LayerRecord> layer =
+        UnpackMany(store, count, [type](uint64_t i) {
+          TarMember member = {.path = absl::StrCat("d", i), .type = type};
+          for (int n = 0; n < 20; ++n) {
+            member.pax.emplace_back(absl::StrCat("SCHILY.xattr.user.", n),
+                                    std::string(100, 'x'));
+          }
+          return member;
+        });
+    ASSERT_TRUE(layer.ok()) << layer.status();
+    EXPECT_EQ(layer->entry_count(), count);
+  };
+  const uint64_t on_files = PeakOf([&](Store& store) { many(store, '0'); });
+  EXPECT_LE(PeakOf([&](Store& store) { many(store, '5'); }),
+            on_files + (1 + count / 4'000) * 2 * kMiB);
+}
+
 // An end of the pull ends the wait for the share.
 TEST_F(UnpackMemoryTest, AWaitForTheShareCanBeCancelled) {
   WindowShare all;
