@@ -77,6 +77,8 @@ ExecTarget ExecTargetOf(const oci::RuntimeSpec& spec, const HostFacts& facts,
   target.cgroup = launch.cgroup;
   target.seccomp = spec.linux_config.seccomp;
   target.personality = spec.linux_config.personality;
+  target.uid_mappings = spec.linux_config.uid_mappings;
+  target.gid_mappings = spec.linux_config.gid_mappings;
   target.setgroups_denied = IsSingleIdMap(
       spec.linux_config.uid_mappings, spec.linux_config.gid_mappings, facts);
   if (spec.process.has_value() && spec.process->capabilities.has_value()) {
@@ -90,6 +92,8 @@ absl::StatusOr<PlannedLaunch> PlanExec(const oci::Process& process,
                                        const ExecTarget& target,
                                        const ExecPlanOptions& options) {
   PlannedLaunch out;
+  CK_RETURN_IF_ERROR(CheckUserIsMapped(process.user, target.uid_mappings,
+                                       target.gid_mappings, facts));
   CK_RETURN_IF_ERROR(PlanStart(process, facts, target, options, out));
   CK_ASSIGN_OR_RETURN(const CapabilityMask bounding,
                       ParseCapabilities(target.seccomp_bounding));

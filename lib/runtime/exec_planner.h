@@ -22,6 +22,9 @@ struct ExecTarget {
   // CLONE_NEW* of the namespaces that are not ours; ContainerNamespaces() of
   // its spec.
   uint64_t namespaces = 0;
+  // Of its own user namespace; empty: it has none.
+  std::vector<oci::IdMapping> uid_mappings;
+  std::vector<oci::IdMapping> gid_mappings;
   // The container has one id only, so setgroups(2) is denied in it.
   bool setgroups_denied = false;
   // As PlannedLaunch::cgroup said; empty: it has none.

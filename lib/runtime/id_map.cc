@@ -1,5 +1,6 @@
 #include "lib/runtime/id_map.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "lib/base/status.h"
 #include "lib/oci/runtime_spec.h"
@@ -59,6 +61,39 @@ absl::Status Check(const Maps& maps, absl::string_view what) {
   return absl::OkStatus();
 }
 
+bool HasId(const Maps& maps, uint32_t id) {
+  return std::any_of(maps.begin(), maps.end(), [id](const oci::IdMapping& map) {
+    return id >= map.container_id && id - map.container_id < map.size;
+  });
+}
+
+// "0 to 65535, 70000"
+std::string Ranges(const Maps& maps) {
+  return absl::StrJoin(maps, ", ", [](std::string* out, const auto& map) {
+    absl::StrAppend(out, map.container_id);
+    if (map.size == 1) return;
+    absl::StrAppend(out, " to ", uint64_t{map.container_id} + map.size - 1);
+  });
+}
+
+absl::Status CheckId(absl::string_view kind, uint32_t id, const Maps& maps,
+                     const HostFacts& facts) {
+  if (maps.empty() || HasId(maps, id)) return absl::OkStatus();
+  const absl::string_view hint =
+      facts.privileged()
+          ? "choose another one, or maps that have it"
+          : "choose another one, or give this user a range in /etc/subuid and "
+            "/etc/subgid, and the machine newuidmap and newgidmap (uidmap)";
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   absl::StrCat("the container has no ", kind, " ", id,
+                                ": its user namespace has only ", Ranges(maps)),
+                   {.reason = Reason::kIdMapInvalid,
+                    .operation = "id_map.user",
+                    .object_kind = std::string(kind),
+                    .object_id = absl::StrCat(id),
+                    .hint = std::string(hint)});
+}
+
 std::string Lines(const Maps& maps) {
   std::string out;
   for (const oci::IdMapping& map : maps) {
@@ -86,6 +121,17 @@ bool IsSingleIdMap(const Maps& uids, const Maps& gids, const HostFacts& facts) {
   return !facts.privileged() && uids.size() == 1 && gids.size() == 1 &&
          uids[0].size == 1 && gids[0].size == 1 &&
          uids[0].host_id == facts.uid && gids[0].host_id == facts.gid;
+}
+
+absl::Status CheckUserIsMapped(const oci::ProcessUser& user, const Maps& uids,
+                               const Maps& gids, const HostFacts& facts) {
+  CK_RETURN_IF_ERROR(CheckId("user", user.uid, uids, facts));
+  CK_RETURN_IF_ERROR(CheckId("group", user.gid, gids, facts));
+  if (IsSingleIdMap(uids, gids, facts)) return absl::OkStatus();
+  for (const uint32_t gid : user.additional_gids) {
+    CK_RETURN_IF_ERROR(CheckId("group", gid, gids, facts));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PlannedIdMap> PlanIdMap(const Maps& uids, const Maps& gids,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/oci/runtime_spec.h"
 #include "lib/runtime/host_facts.h"
@@ -33,6 +34,15 @@ absl::StatusOr<PlannedIdMap> PlanIdMap(const std::vector<oci::IdMapping>& uids,
 bool IsSingleIdMap(const std::vector<oci::IdMapping>& uids,
                    const std::vector<oci::IdMapping>& gids,
                    const HostFacts& facts);
+
+// Whether the namespace that has these maps has the user's ids; without them
+// it has any. Groups count only where setgroups(2) is not given up.
+//
+// Errors: INVALID_ARGUMENT / kIdMapInvalid; object_id is the id.
+absl::Status CheckUserIsMapped(const oci::ProcessUser& user,
+                               const std::vector<oci::IdMapping>& uids,
+                               const std::vector<oci::IdMapping>& gids,
+                               const HostFacts& facts);
 
 // The maps that a rootless container gets by default: root is us, the others
 // come from our subordinate ranges; us alone where there are none, or no

@@ -247,6 +247,9 @@ bool SetgroupsDenied(const Planning& p) {
 
 absl::Status PlanContainerProcess(Planning& p) {
   const oci::Process& process = *p.spec.process;
+  CK_RETURN_IF_ERROR(
+      CheckUserIsMapped(process.user, p.spec.linux_config.uid_mappings,
+                        p.spec.linux_config.gid_mappings, p.facts));
   CK_ASSIGN_OR_RETURN(CapabilityMask bounding, BoundingCapabilities(process));
   CK_ASSIGN_OR_RETURN(const std::shared_ptr<const SeccompProgram> seccomp,
                       ResolveSeccomp(p.spec.linux_config.seccomp, p.facts,
