@@ -66,6 +66,21 @@ ck pull 'Not A Reference'
 expect_code 1
 expect_out ""
 
+# What a layer cannot keep is told.
+: >"$WORK/.wh..wh..opq"
+tar -C "$WORK" -rf "$WORK/rootfs.tar" .wh..wh..opq
+rm -r "$WORK/layout"
+make_layout
+skopeo copy -q --dest-tls-verify=false "oci:$WORK/layout:loaded:1" \
+  "docker://$name:3" || fail "skopeo copy"
+ck pull -q "$name:3"
+expect_code 0
+expect_err_match "WARNING: layer *: 1 opaque markers of the root have no effect"
+ck rmi "$name:3"
+ck load -qi "$WORK/layout"
+expect_code 0
+expect_err_match "WARNING: layer *: 1 opaque markers of the root have no effect"
+
 # On a terminal: one line a layer, redrawn in place.
 ck rmi "$name:1"
 script -qec "$CK pull $name:1" /dev/null >"$WORK/terminal" </dev/null

@@ -81,6 +81,14 @@ absl::StatusOr<std::string> CommitImage(store::Store& store,
   return record.id();
 }
 
+void TellWarnings(const store::LayerRecord& layer, absl::string_view id,
+                  const std::function<void(absl::string_view)>& on_warning) {
+  if (on_warning == nullptr) return;
+  for (const std::string& warning : layer.warnings()) {
+    on_warning(absl::StrCat("layer ", id, ": ", warning));
+  }
+}
+
 absl::StatusOr<bool> HaveLayer(store::Store& store, const Digest& diff_id) {
   bool have = false;
   CK_RETURN_IF_ERROR(store.Read([&](const store::Txn& txn) -> absl::Status {

@@ -2,6 +2,7 @@
 #ifndef CONTAINERKIT_LIB_IMAGE_IMAGE_COMMIT_H_
 #define CONTAINERKIT_LIB_IMAGE_IMAGE_COMMIT_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,10 @@ struct NewImage {
 //         not sha256; NOT_FOUND / kLayerNotFound; as Store::Transaction().
 absl::StatusOr<std::string> CommitImage(store::Store& store,
                                         const NewImage& image);
+
+// Tells what of a new layer could not be kept, as "layer <id>: ...".
+void TellWarnings(const store::LayerRecord& layer, absl::string_view id,
+                  const std::function<void(absl::string_view)>& on_warning);
 
 // Whether the layer is unpacked.
 absl::StatusOr<bool> HaveLayer(store::Store& store, const Digest& diff_id);

@@ -180,8 +180,8 @@ absl::StatusOr<std::vector<std::string>> ImageService::Load(
   if (!S_ISDIR(info.st_mode)) return LoadFd(fd.get(), options);
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
                       OpenDirArchive(path, options.cancel), "load");
-  absl::StatusOr<std::vector<std::string>> loaded =
-      LoadImages(*store_, *archive, options_.writer, options);
+  absl::StatusOr<std::vector<std::string>> loaded = LoadImages(
+      *store_, *archive, options_.writer, options_.on_warning, options);
   CK_RETURN_IF_ERROR(loaded.status()) << "load";
   return loaded;
 }
@@ -190,8 +190,8 @@ absl::StatusOr<std::vector<std::string>> ImageService::LoadFd(
     int fd, const ImageLoadOptions& options) {
   CK_ASSIGN_OR_RETURN(const std::unique_ptr<ImageArchive> archive,
                       OpenTarArchive(*store_, fd, options.cancel), "load");
-  absl::StatusOr<std::vector<std::string>> loaded =
-      LoadImages(*store_, *archive, options_.writer, options);
+  absl::StatusOr<std::vector<std::string>> loaded = LoadImages(
+      *store_, *archive, options_.writer, options_.on_warning, options);
   CK_RETURN_IF_ERROR(loaded.status()) << "load";
   return loaded;
 }
@@ -231,6 +231,7 @@ absl::StatusOr<std::string> ImageService::Import(
       UnpackFrom(*store_, lease, fd, options_.writer, options.cancel),
       "import");
   CK_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(layer.diff_id()));
+  TellWarnings(layer, diff_id.short_hex(), options_.on_warning);
   config.architecture = platform.architecture;
   config.os = platform.os;
   config.variant = platform.variant;

@@ -36,9 +36,9 @@ struct ImageServiceOptions {
   // Docker's config.json, read anew for each pull without credentials of its
   // own. Empty: registry.docker_config alone counts.
   std::string docker_config_path;
-  // Told what registries say besides their answers, each text once a call: what
-  // the user should see, and how much of a rate limit is left. From any
-  // thread; may be empty.
+  // Told what the user should see: what registries say besides their answers,
+  // each text once a call, and what of new layers could not be kept; and how
+  // much of a rate limit is left. From any thread; may be empty.
   std::function<void(absl::string_view text)> on_warning;
   std::function<void(absl::string_view text)> on_rate_limit;
   // How layers are written: who sets owners without root. user_xattrs is

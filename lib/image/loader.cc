@@ -47,11 +47,13 @@ class LayerSink final : public MemberSink {
  public:
   LayerSink(store::Store& store, store::Lease& lease,
             const store::LayerWriterOptions& writer_options,
+            const std::function<void(absl::string_view)>& on_warning,
             const std::map<std::string, WantedLayer>& layers,
             const CancelToken& cancel)
       : store_(store),
         lease_(lease),
         writer_options_(writer_options),
+        on_warning_(on_warning),
         cancel_(cancel),
         layers_(layers) {}
 
@@ -90,8 +92,10 @@ class LayerSink final : public MemberSink {
                           .object_id = layer_->blob_digest.str()});
       }
     }
-    CK_RETURN_IF_ERROR(unpacker_->Finish().status()) << Name();
+    CK_ASSIGN_OR_RETURN(const store::LayerRecord record, unpacker_->Finish(),
+                        Name());
     unpacker_.reset();
+    TellWarnings(record, layer_->diff_id.short_hex(), on_warning_);
     return absl::OkStatus();
   }
 
@@ -102,6 +106,7 @@ class LayerSink final : public MemberSink {
   store::Store& store_;
   store::Lease& lease_;
   const store::LayerWriterOptions& writer_options_;
+  const std::function<void(absl::string_view)>& on_warning_;
   const CancelToken& cancel_;
   const std::map<std::string, WantedLayer>& layers_;
   const WantedLayer* layer_ = nullptr;
@@ -113,11 +118,13 @@ class Loader {
  public:
   Loader(store::Store& store, ImageArchive& archive,
          const store::LayerWriterOptions& writer_options,
+         const std::function<void(absl::string_view)>& on_warning,
          const CancelToken& cancel,
          const std::optional<oci::Platform>& platform)
       : store_(store),
         archive_(archive),
         writer_options_(writer_options),
+        on_warning_(on_warning),
         cancel_(cancel),
         only_(platform),
         platform_(platform.value_or(oci::HostPlatform())) {}
@@ -141,7 +148,8 @@ class Loader {
     }
     std::set<std::string> members;
     for (const auto& [name, layer] : wanted_) members.insert(name);
-    LayerSink sink(store_, lease, writer_options_, wanted_, cancel_);
+    LayerSink sink(store_, lease, writer_options_, on_warning_, wanted_,
+                   cancel_);
     CK_RETURN_IF_ERROR(archive_.Stream(members, sink));
     std::vector<std::string> loaded;
     for (const NewImage& image : images_) {
@@ -355,6 +363,7 @@ class Loader {
   store::Store& store_;
   ImageArchive& archive_;
   const store::LayerWriterOptions& writer_options_;
+  const std::function<void(absl::string_view)>& on_warning_;
   const CancelToken& cancel_;
   // What was asked for; what one of several platforms is chosen by.
   const std::optional<oci::Platform> only_;
@@ -368,12 +377,15 @@ class Loader {
 absl::StatusOr<std::vector<std::string>> LoadImages(
     store::Store& store, ImageArchive& archive,
     const store::LayerWriterOptions& writer_options,
+    const std::function<void(absl::string_view)>& on_warning,
     const ImageLoadOptions& options) {
   std::optional<oci::Platform> platform;
   if (!options.platform.empty()) {
     CK_ASSIGN_OR_RETURN(platform, oci::ParsePlatform(options.platform));
   }
-  return Loader(store, archive, writer_options, options.cancel, platform).Run();
+  return Loader(store, archive, writer_options, on_warning, options.cancel,
+                platform)
+      .Run();
 }
 
 }  // namespace containerkit::image

@@ -367,7 +367,8 @@ absl::Status Puller::Transfer(store::Lease& lease, store::BlobWriter& writer,
     }
   }
   Report(PullProgress::Phase::kExtracting, &layer);
-  CK_RETURN_IF_ERROR(unpacker->Finish().status());
+  CK_ASSIGN_OR_RETURN(const store::LayerRecord record, unpacker->Finish());
+  TellWarnings(record, layer.blob.digest.short_hex(), call_.on_warning);
   // Only now: whoever waits for the lock then finds the layer.
   if (!writer.complete()) writer.Discard();
   return absl::OkStatus();

@@ -397,7 +397,9 @@ LayerRecord LayerUnpacker::Pipeline::MakeRecord(const Digest& diff_id) const {
   record.set_tar_bytes(tar_bytes_);
   record.set_created_ns(absl::ToUnixNanos(absl::Now()));
   const std::pair<uint64_t, const char*> warnings[] = {
-      {stats.dropped_owners, "owners were not kept"},
+      {stats.dropped_owners,
+       "owners were not kept: the user's ranges in /etc/subuid and /etc/subgid "
+       "do not have them"},
       {stats.dropped_devices, "devices were not made"},
       {stats.dropped_xattrs, "extended attributes were not kept"},
       {stats.opaque_roots, "opaque markers of the root have no effect"}};
