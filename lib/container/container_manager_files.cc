@@ -27,6 +27,7 @@
 #include "lib/container/process_table.h"
 #include "lib/container/root_view.h"
 #include "lib/runtime/users.h"
+#include "lib/sys/as_file_owner.h"
 #include "lib/sys/file_util.h"
 
 namespace containerkit::container {
@@ -231,7 +232,13 @@ absl::Status ContainerManager::CopyIn(
     CK_ASSIGN_OR_RETURN(in.owner, OwnerOf(*container));
   }
   const auto copy = [&](const sys::RootDir& root) {
-    return container::CopyIn(root, path, fd, in);
+    if (in.ids.uid_map.empty() || in.ids.gid_map.empty() || geteuid() != 0) {
+      return container::CopyIn(root, path, fd, in);
+    }
+    // Its bind mounts may have id maps, which must know who makes files.
+    return sys::AsFileOwner(
+        in.ids.uid_map.front().host_id, in.ids.gid_map.front().host_id,
+        [&] { return container::CopyIn(root, path, fd, in); });
   };
   CK_RETURN_IF_ERROR(
       WithObject(WithRoot(*container, options.cancel, copy), "container", id));

@@ -208,6 +208,46 @@ TEST_F(UserNamespaceTest, CopiesHaveTheContainersOwners) {
   EXPECT_EQ(TarOf(container, "/etc/passwd"), "0/0 passwd\n");
 }
 
+// On an id-mapped mount the host's ids are those inside.
+TEST_F(UserNamespaceTest, CopiesGoThroughIdMappedBindMounts) {
+  const std::string dir = MakeDirectory("mapped");
+  std::ofstream(dir + "/host") << "h";
+  ASSERT_EQ(chown((dir + "/host").c_str(), 5, 6), 0);
+  std::ofstream(dir + "/replaced") << "old";
+  ASSERT_EQ(system(absl::StrCat(
+                       "cd ", scratch(),
+                       " && mkdir -p in/deep in/dir && echo new > in/replaced "
+                       "&& echo f > in/deep/f && ln -s f in/link && "
+                       "mkfifo in/pipe && tar -cf in.tar --owner=7 --group=8 "
+                       "-C in replaced deep/f dir link pipe")
+                       .c_str()),
+            0);
+  ContainerConfig config = Mapped("echo ready; while :; do sleep .1; done");
+  config.binds.push_back({.source = dir, .target = "/m", .options = {"idmap"}});
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  for (const bool running : {false, true}) {
+    SCOPED_TRACE(running ? "running" : "stopped");
+    if (running) {
+      CK_ASSERT_OK(container.Start());
+    }
+    EXPECT_EQ(TarOf(container, "/m/host"), "5/6 host\n");
+    const UniqueFd fd(
+        open((scratch() + "/in.tar").c_str(), O_RDONLY | O_CLOEXEC));
+    CK_EXPECT_OK(container.CopyIn("/m", fd.get()));
+    const Owner owner = {7, 8};
+    for (const char* name : {"replaced", "deep/f", "dir", "link", "pipe"}) {
+      EXPECT_EQ(OwnerOf(absl::StrCat(dir, "/", name)), owner) << name;
+    }
+    EXPECT_EQ(OwnerOf(dir + "/deep"), (Owner{0, 0}));
+    EXPECT_EQ(Get(dir + "/replaced"), "new\n");
+    EXPECT_EQ(TarOf(container, "/m/deep"), "0/0 deep/\n7/8 deep/f\n");
+    ASSERT_EQ(
+        system(
+            absl::StrCat("cd ", dir, " && rm -r deep dir link pipe").c_str()),
+        0);
+  }
+}
+
 TEST_F(UserNamespaceTest, ImagesOfNoLayerWork) {
   const std::string tar = absl::StrCat(scratch(), "/empty.tar");
   ASSERT_EQ(system(absl::StrCat("tar -cf ", tar, " -T /dev/null").c_str()), 0);
