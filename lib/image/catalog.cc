@@ -19,6 +19,7 @@ namespace {
 
 constexpr char kFind[] = "image.find";
 constexpr char kRemove[] = "image.remove";
+constexpr int kTries = 3;
 
 bool IsHex(absl::string_view text) {
   return !text.empty() && text.size() <= 64 &&
@@ -188,10 +189,19 @@ std::vector<std::string> RepoDigests(const FoundImage& image) {
 absl::StatusOr<oci::ImageConfig> ReadConfig(store::Store& store,
                                             const store::ImageRecord& image) {
   CK_ASSIGN_OR_RETURN(const Digest id, Digest::Parse(image.id()), "image id");
-  CK_ASSIGN_OR_RETURN(const std::string bytes,
-                      store.blobs().Read(id, oci::kMaxImageConfigBytes),
-                      "read config of image ", image.id());
-  return oci::ParseImageConfig(bytes);
+  absl::StatusOr<std::string> bytes =
+      store.blobs().Read(id, oci::kMaxImageConfigBytes);
+  for (int i = 0; i < kTries && absl::IsNotFound(bytes.status()); ++i) {
+    // Removed since `image` was read, and maybe made again.
+    const absl::Status there = store.Read([&](const store::Txn& txn) {
+      return txn.GetImage(image.id()).status();
+    });
+    if (absl::IsNotFound(there)) return NoSuchImage(image.id());
+    CK_RETURN_IF_ERROR(there);
+    bytes = store.blobs().Read(id, oci::kMaxImageConfigBytes);
+  }
+  CK_RETURN_IF_ERROR(bytes.status()) << "read config of image " << image.id();
+  return oci::ParseImageConfig(*bytes);
 }
 
 absl::Status PutName(store::Txn& txn, const std::string& name,

@@ -1,5 +1,7 @@
 #include "lib/image/catalog.h"
 
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -241,6 +243,25 @@ TEST_F(CatalogTest, PrunesWhatNobodyNeeds) {
   EXPECT_THAT(all->deleted, ElementsAre(named));
   EXPECT_THAT(all->untagged, ElementsAre("a:1"));
   EXPECT_THAT(ListIds({}), ElementsAre(used));
+}
+
+// Between the look at an image and the look at its config it may go.
+TEST_F(CatalogTest, ConfigOfARemovedImageIsNoDamage) {
+  const std::string id = Add("2024-01-01T00:00:00Z", {"docker.io/library/a:1"});
+  FoundImage image;
+  ASSERT_THAT(store_->Read([&](const store::Txn& txn) -> absl::Status {
+    CK_ASSIGN_OR_RETURN(image, FindImage(txn, id));
+    return absl::OkStatus();
+  }),
+              IsOk());
+  EXPECT_THAT(ReadConfig(*store_, image.record), IsOk());
+  const std::string blob = absl::StrCat(root(), "/blobs/sha256/", id.substr(7));
+  ASSERT_EQ(unlink(blob.c_str()), 0);
+  EXPECT_THAT(ReadConfig(*store_, image.record),
+              StatusIs(kNotFound, Reason::kBlobNotFound));
+  ASSERT_THAT(RemoveImage(*store_, id, /*force=*/false), IsOk());
+  EXPECT_THAT(ReadConfig(*store_, image.record),
+              StatusIs(kNotFound, Reason::kImageNotFound));
 }
 
 }  // namespace
