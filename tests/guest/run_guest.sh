@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs test binaries in a guest with a kernel of its own, where cgroup v2 owns
 # all controllers: Debian's cloud kernel under qemu's TCG, an initramfs made
-# of busybox, the binaries and the libraries that they need.
+# of busybox, the binaries and the programs and libraries that they need, and
+# an ext4 disk for what they write: there a tmpfs takes no id-mapped mounts.
 #
 #   run_guest.sh TEST_BINARY...       environment: GTEST_FILTER
 #
@@ -17,6 +18,7 @@ skip() {
 command -v qemu-system-x86_64 >/dev/null || skip "no qemu-system-x86_64 here"
 command -v cpio >/dev/null || skip "no cpio here"
 busybox=$(command -v busybox) || skip "no busybox here"
+mke2fs=$(PATH=$PATH:/sbin:/usr/sbin command -v mke2fs) || skip "no mke2fs here"
 
 scratch=$(mktemp -d "${TEST_TMPDIR:-/tmp}/guest-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
@@ -37,14 +39,23 @@ fetch_kernel() {
   skip "Debian's linux-image-cloud-amd64 cannot be had"
 
 tree=$scratch/tree
-mkdir -p "$tree"/{bin,dev,etc,lib64,proc,sys,tmp,tests,root,new}
+mkdir -p "$tree"/{bin,dev,etc,lib64,proc,sys,tmp,tests,root,new,mnt,modules}
+mkdir -p "$tree"/usr/bin
 cp "$busybox" "$tree/bin/busybox"
-find "$cache" -name overlay.ko -exec cp {} "$tree/overlay.ko" \;
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev
+  virtio_pci virtio_blk overlay"
+for module in $modules; do
+  find "$cache" -name "$module.ko" -exec cp {} "$tree/modules/" \;
+done
+truncate -s 1G "$scratch/disk"
+"$mke2fs" -q -t ext4 "$scratch/disk"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
-touch "$tree/etc/resolv.conf" "$tree/etc/hosts"
-for test in "$@"; do
-  cp -L "$test" "$tree/tests/"
-  ldd "$test" | awk '$2 == "=>" {print $3} $1 ~ /^\// {print $1}'
+touch "$tree"/etc/{resolv.conf,hosts,subuid,subgid}
+cp -L "$@" "$tree/tests/"
+# Those of busybox lack what the tests use, and its shell prefers its own.
+cp -L "$(command -v tar)" "$(command -v find)" /bin/sh "$tree/usr/bin/"
+for program in "$tree"/tests/* "$tree"/usr/bin/*; do
+  ldd "$program" | awk '$2 == "=>" {print $3} $1 ~ /^\// {print $1}'
 done | sort -u | while read -r library; do
   mkdir -p "$tree$(dirname "$library")"
   cp -L "$library" "$tree$library"
@@ -52,11 +63,12 @@ done
 cat >"$tree/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/root
+/bin/busybox ln -sf /usr/bin/sh /bin/sh
+export PATH=/usr/bin:/bin HOME=/root
 mount -t proc proc /proc
 if [ ! -e /in-tmpfs ]; then
   mount -t tmpfs -o size=80% tmpfs /new
-  for d in bin etc lib lib64 usr tests root tmp init overlay.ko; do
+  for d in bin etc lib lib64 usr tests root tmp mnt init modules; do
     [ -e /$d ] && cp -a /$d /new/
   done
   mkdir -p /new/proc /new/sys /new/dev
@@ -71,7 +83,8 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do
   echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control
 done
-insmod /overlay.ko
+MODULES
+mount -t ext4 /dev/vda /tmp
 ip link set lo up
 chmod 1777 /tmp
 export CK_MUST_HAVE=root,overlay,cgroup-v2 TEST_TMPDIR=/tmp
@@ -84,12 +97,15 @@ echo "guest status $status"
 poweroff -f
 INIT
 sed -i "s/^FILTER\$/export GTEST_FILTER='${GTEST_FILTER:-*}'/" "$tree/init"
+for module in $modules; do echo "insmod /modules/$module.ko"; done >"$scratch/load"
+sed -i -e "/^MODULES\$/{r $scratch/load" -e 'd}' "$tree/init"
 chmod +x "$tree/init"
 (cd "$tree" && find . | cpio -o -H newc --quiet) >"$scratch/initramfs"
 
 timeout 600 qemu-system-x86_64 -machine q35,accel=tcg -cpu max -smp 2 \
   -m 2048 -nographic -no-reboot -kernel "$cache"/boot/vmlinuz-* \
   -initrd "$scratch/initramfs" \
+  -drive "file=$scratch/disk,format=raw,if=virtio,cache=unsafe" \
   -append 'console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1' \
   </dev/null >"$scratch/console" 2>&1 || true
 tr -d '\r' <"$scratch/console"
