@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -96,6 +97,23 @@ void FaultTest::TearDown() {
   EngineTest::TearDown();
 }
 
+void FaultTest::KillAllAt(const std::string& operation, long number) {
+  bool met = false;
+  RunWorker(operation, [&](const SystemCall& call) {
+    met = met || call.number == number;
+    return met ? Verdict::KillAll() : Verdict::Run();
+  });
+  EXPECT_TRUE(met) << operation;
+}
+
+// A store in which a load had its layers and no image yet, and a container
+// that was half a container.
+void FaultTest::LeaveMess() {
+  KillAllAt("start", SYS_pivot_root);
+  KillAllAt("load", SYS_syncfs);
+  EXPECT_GT(CountNames(absl::StrCat(root(), "/leases")), 0);
+}
+
 bool FaultTest::IsImageOperation(const std::string& operation) const {
   return operation == "import" || operation == "load" || operation == "pull";
 }
@@ -114,7 +132,8 @@ std::string FaultTest::ArgumentOf(const std::string& operation) const {
 }
 
 void FaultTest::Prepare(const std::string& operation) {
-  if (operation == "start" || operation == "stop" || operation == "remove") {
+  if (operation != "open" && operation != "create" &&
+      !IsImageOperation(operation)) {
     ContainerConfig config = Command({"sleep", "1000"});
     config.name = kName;
     config.resources.pids_limit = 16;
@@ -125,7 +144,13 @@ void FaultTest::Prepare(const std::string& operation) {
     CK_ASSERT_OK(container.Start());
     CK_ASSERT_OK(container.Stop({.timeout = absl::ZeroDuration()}));
   }
+  if (operation == "prune") {
+    // An image that nobody calls by a name.
+    CK_ASSERT_OK(Repeat("load"));
+    CK_ASSERT_OK(engine().images().Tag("busybox", ImageNameOf("load")));
+  }
   Close();
+  if (operation == "recover") LeaveMess();
 }
 
 TraceResult FaultTest::RunWorker(
@@ -133,7 +158,8 @@ TraceResult FaultTest::RunWorker(
     std::function<Verdict(const SystemCall&)> on_call) {
   EXPECT_EQ(ftruncate(result_fd_.get(), 0), 0);
   TraceOptions options;
-  options.argv = {"tests/fault/worker", root(), result_, operation,
+  options.argv = {"tests/fault/worker", root(), result_,
+                  operation == "recover" ? "open" : operation,
                   ArgumentOf(operation)};
   if (!boot_id_file_.empty()) options.argv.push_back(boot_id_file_);
   options.on_call = [&](const SystemCall& call) {
@@ -202,6 +228,25 @@ void FaultTest::CheckImage(const std::string& operation,
   CK_ASSERT_OK(engine().images().Remove(name));
 }
 
+// Pruned or not yet, it can be pruned, and what was pruned comes back whole.
+void FaultTest::CheckPruned(const Outcome& outcome) {
+  const auto left = [&] {
+    const auto images = engine().images().List(
+        {.all = true, .filters = {{"dangling", "true"}}});
+    const auto containers = engine().ListContainers({.all = true});
+    CK_EXPECT_OK(images);
+    CK_EXPECT_OK(containers);
+    return images->size() + containers->size();
+  };
+  if (outcome.ok) {
+    EXPECT_EQ(left(), 0u);
+  }
+  CK_ASSERT_OK(engine().Prune(false, false));
+  EXPECT_EQ(left(), 0u);
+  CK_ASSERT_OK(engine().images().Remove(ImageNameOf("load")));
+  CheckImage("load", {});
+}
+
 void FaultTest::ExpectRuns(Container container) {
   CK_ASSERT_OK(container.Start());
   CK_ASSERT_OK_AND_ASSIGN(const ContainerInfo info, container.Inspect());
@@ -244,11 +289,14 @@ void FaultTest::CheckContainer(const std::string& operation,
   }
   EXPECT_FALSE(operation == "remove" && outcome.ok);
   CK_ASSERT_OK_AND_ASSIGN(const ContainerInfo info, container->Inspect());
-  if (operation == "start" && outcome.ok) {
+  if ((operation == "start" || operation == "exec") && outcome.ok) {
     // A monitor may have been killed after it had answered.
     const bool lost = helper_killed_ && info.error == "its monitor was killed";
     EXPECT_TRUE(info.state == ContainerState::kRunning || lost)
         << "exit code " << info.exit.code << " " << info.error;
+  }
+  if (operation == "exec" && !helper_killed_) {
+    EXPECT_EQ(info.state, ContainerState::kRunning);
   }
   if (operation == "stop" && outcome.ok) {
     EXPECT_NE(info.state, ContainerState::kRunning);
@@ -289,9 +337,12 @@ void FaultTest::CheckAfter(const std::string& operation,
   }
   if (IsImageOperation(operation)) {
     CheckImage(operation, outcome);
+  } else if (operation == "prune") {
+    CheckPruned(outcome);
   } else if (operation != "open") {
     CheckContainer(operation, outcome);
   }
+  if (operation == "recover" && !HasFatalFailure()) CheckImage("load", {});
   if (HasFatalFailure()) return;
   CheckStoreIsClean();
   Close();

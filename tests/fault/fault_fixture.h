@@ -58,8 +58,12 @@ class FaultTest : public EngineTest {
   std::string ArgumentOf(const std::string& operation) const;
   bool IsImageOperation(const std::string& operation) const;
   std::string ImageNameOf(const std::string& operation) const;
+  // Runs the worker up to its first call with this number.
+  void KillAllAt(const std::string& operation, long number);
+  void LeaveMess();
   void CheckImage(const std::string& operation, const Outcome& outcome);
   void CheckContainer(const std::string& operation, const Outcome& outcome);
+  void CheckPruned(const Outcome& outcome);
   void CheckStoreIsClean();
   void ExpectRuns(Container container);
   absl::Status Repeat(const std::string& operation);

@@ -108,6 +108,21 @@ TEST_F(KillTest, HostWhileItStops) {
 TEST_F(KillTest, HostWhileItRemoves) {
   KillEverywhere("remove", Victim::kHost, 11);
 }
+TEST_F(KillTest, HostWhileItExecutes) {
+  KillEverywhere("exec", Victim::kHost, 7);
+}
+TEST_F(KillTest, HostWhileItCollectsGarbage) {
+  KillEverywhere("prune", Victim::kHost, 29);
+}
+TEST_F(KillTest, HostWhileItRecovers) {
+  KillEverywhere("recover", Victim::kHost, 17);
+}
+TEST_F(KillTest, HelpersWhileTheyExecute) {
+  KillEverywhere("exec", Victim::kHelper, 11);
+}
+TEST_F(KillTest, AllWhileTheyExecute) {
+  KillEverywhere("exec", Victim::kAll, 17);
+}
 TEST_F(KillTest, HelpersWhileTheyStart) {
   KillEverywhere("start", Victim::kHelper, 17);
 }

@@ -65,6 +65,14 @@ absl::Status Stop(ck::Container& container) {
 
 absl::Status Remove(ck::Container& container) { return container.Remove(); }
 
+absl::Status Exec(ck::Container& container) {
+  ck::ExecConfig config;
+  config.command = {"true"};
+  absl::StatusOr<ck::Session> session = container.Exec(config);
+  if (!session.ok()) return session.status();
+  return session->Read([](const ck::Output&) {}).status();
+}
+
 const std::map<std::string, Operation>& Operations() {
   static const auto* operations = new std::map<std::string, Operation>{
       {"open", [](ck::Engine&, const std::string&) { return absl::Status(); }},
@@ -85,6 +93,14 @@ const std::map<std::string, Operation>& Operations() {
       {"stop",
        [](ck::Engine& engine, const std::string& name) {
          return WithContainer(engine, name, Stop);
+       }},
+      {"exec",
+       [](ck::Engine& engine, const std::string& name) {
+         return WithContainer(engine, name, Exec);
+       }},
+      {"prune",
+       [](ck::Engine& engine, const std::string&) {
+         return engine.Prune(/*all_images=*/false, /*dry_run=*/false).status();
        }},
       {"remove",
        [](ck::Engine& engine, const std::string& name) {
@@ -117,8 +133,8 @@ absl::Status Run(const std::string& root, const std::string& name,
   options.root = root;
   absl::StatusOr<ck::Engine> engine = ck::Engine::Open(options);
   if (!engine.ok()) return engine.status();
-  // Stopped from within the process that started it: its monitor is traced.
-  if (name == "stop") {
+  // From within the process that started it: its monitor is traced.
+  if (name == "stop" || name == "exec") {
     absl::Status started = WithContainer(*engine, what, Start);
     if (!started.ok()) return started;
   }
