@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/digest.h"
+#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/container/container_manager.h"
 #include "lib/container/container_manager_internal.h"
@@ -32,7 +33,7 @@ namespace {
 using runtime::ProcessSnapshot;
 using runtime::ProcessState;
 
-constexpr size_t kUserFileBytes = 1 << 20;
+constexpr size_t kUserFileBytes = Mutated("R18S") ? 256 << 20 : 1 << 20;
 constexpr uint32_t kHealthRetries = 3;
 constexpr size_t kRecentAssemblies = 4;
 constexpr size_t kMostUserFiles = 64;

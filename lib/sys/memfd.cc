@@ -16,6 +16,9 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
 
 namespace containerkit::sys {
 namespace {
@@ -50,8 +53,14 @@ absl::StatusOr<UniqueFd> MakeSealedMemfd(const char* name,
     content.remove_prefix(static_cast<size_t>(n));
   }
   if constexpr (Mutated("R01")) return fd;
-  if (fcntl(fd.get(), F_ADD_SEALS,
-            F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+  constexpr int kSeals =
+      F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  // Kernels before 6.3 cannot seal the mode.
+  if (use == MemfdUse::kExecutable && !Mutated("R01M") &&
+      fcntl(fd.get(), F_ADD_SEALS, kSeals | F_SEAL_EXEC) == 0) {
+    return fd;
+  }
+  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) < 0) {
     return SyscallError(errno, kOperation, "fcntl", name);
   }
   return fd;

@@ -1,16 +1,24 @@
 // R16 to R18, T13: what names, numbers, files and paths become.
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <fstream>
+#include <stop_token>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
 #include "tests/attack/runtime_fixture.h"
@@ -188,6 +196,44 @@ int64_t PeakMemory() {
   return peak;
 }
 
+// Every named pipe in the tree.
+std::vector<std::string> FindPipes(const std::string& root) {
+  static std::vector<std::string>* found;
+  std::vector<std::string> pipes;
+  found = &pipes;
+  nftw(
+      root.c_str(),
+      [](const char* path, const struct stat* st, int, FTW*) {
+        if (S_ISFIFO(st->st_mode)) found->emplace_back(path);
+        return 0;
+      },
+      /*nopenfd=*/32, FTW_PHYS);
+  return pipes;
+}
+
+// Sees whether somebody opens one of the pipes for reading, and frees who
+// waits in there for a writer.
+class PipeWatch {
+ public:
+  explicit PipeWatch(std::vector<std::string> pipes)
+      : pipes_(std::move(pipes)), thread_([this](std::stop_token stop) {
+          while (!stop.stop_requested()) {
+            for (const std::string& pipe : pipes_) {
+              const UniqueFd writer(
+                  open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+              if (writer.ok()) ++readers_;
+            }
+            absl::SleepFor(absl::Milliseconds(5));
+          }
+        }) {}
+  int readers() const { return readers_; }
+
+ private:
+  std::vector<std::string> pipes_;
+  std::atomic<int> readers_{0};
+  std::jthread thread_;
+};
+
 TEST_F(RuntimeAttackTest, R18UserFilesAreRegularBoundedAndInside) {
   const std::string sparse =
       absl::StrCat("1\n0\n5\n", std::string(506, '\0'), "root:");
@@ -231,6 +277,9 @@ TEST_F(RuntimeAttackTest, R18UserFilesAreRegularBoundedAndInside) {
     Import(store::TarBuilder().File("real", "app:x:7:7::/:\n").Add(member),
            what);
     if (HasFailure()) return;
+    const std::vector<std::string> pipes = FindPipes(root());
+    EXPECT_EQ(pipes.empty(), absl::string_view(what) != "fifo");
+    const PipeWatch watch(pipes);
     PeakMemory();
     const int64_t before = PeakMemory();
     ContainerConfig config = Probe({"status", "Uid"}, what);
@@ -248,6 +297,8 @@ TEST_F(RuntimeAttackTest, R18UserFilesAreRegularBoundedAndInside) {
     EXPECT_TRUE(numbered.status.ok() ||
                 GetReason(numbered.status) == Reason::kLimitExceeded)
         << numbered.status;
+    EXPECT_EQ(watch.readers(), 0) << "the image's pipe was opened";
+    CK_EXPECT_OK(engine().images().Remove(what));
   }
 }
 

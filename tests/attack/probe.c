@@ -13,11 +13,15 @@
  *     f       no descriptor but 0, 1, 2
  *     u       neither mounts nor other namespaces can be made or entered
  *     h       no terminal at all: not standard streams, not controlling
+ *     c       /dev/console is the terminal of the standard streams
  *   probe status FIELD...             those lines of /proc/self/status
  *   probe grab SECONDS OWN...         opens all it can of every other process:
  *             executable, mapped files, root, directory, descriptors; says
  *             what it reached that is not in its own tree; tries to write to
- *             executables
+ *             executables, and to seal-break those that are in memory; ends
+ *             early when it has seen enough
+ *   probe peek SECONDS OWN...         the same, and no executable in memory may
+ *             even be reached
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -25,12 +29,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/memfd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -39,6 +45,10 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 
 static int wrong;
 
@@ -50,7 +60,7 @@ __attribute__((format(printf, 1, 2))) static void Wrong(const char* format,
   vprintf(format, list);
   printf("\n");
   va_end(list);
-  wrong = 1;
+  ++wrong;
 }
 
 /* All by descriptor: names may be exchanged between two looks. */
@@ -153,6 +163,20 @@ static void CheckNoTerminal(void) {
   if (fd >= 0) close(fd);
 }
 
+static void CheckConsole(void) {
+  struct stat console, terminal;
+  const int fd = open("/dev/console", O_PATH | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &console) != 0 || fstat(0, &terminal) != 0) {
+    Wrong("no console: errno %d", errno);
+    return;
+  }
+  if (console.st_dev != terminal.st_dev || console.st_ino != terminal.st_ino) {
+    Wrong("the console is another file (mode %o, device %x)",
+          (unsigned)console.st_mode, (unsigned)console.st_rdev);
+  }
+  close(fd);
+}
+
 static void Expect(const char* call, long result, int error) {
   if (result != -1 || errno != error) {
     Wrong("%s: %ld, errno %d", call, result, errno);
@@ -216,6 +240,9 @@ static int Box(char** words) {
       case 'h':
         CheckNoTerminal();
         break;
+      case 'c':
+        CheckConsole();
+        break;
     }
   }
   if (!wrong) printf("ok\n");
@@ -244,6 +271,9 @@ static int Status(char** fields) {
 static dev_t own_devices[16];
 static int own_count;
 static int opened, writable;
+static int helper_is_hidden;
+/* More would only fill the pipe. */
+enum { kEnough = 5 };
 
 static int IsOwn(const struct stat* st) {
   int i;
@@ -251,6 +281,29 @@ static int IsOwn(const struct stat* st) {
     if (st->st_dev == own_devices[i]) return 1;
   }
   return 0;
+}
+
+/* Kernels before 6.3 cannot seal the mode of a file in memory. */
+static int ModesAreSealed(void) {
+  const int fd = memfd_create("probe", MFD_CLOEXEC | MFD_EXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+/* The helper's program. While it runs the kernel refuses to write to it; the
+ * seals must refuse it also once nobody runs it. */
+static void JudgeHelper(const char* name, const char* path) {
+  const int fd = open(name, O_RDONLY | O_CLOEXEC);
+  const int seals = fd < 0 ? 0 : fcntl(fd, F_GET_SEALS);
+  const int needed = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (helper_is_hidden) Wrong("reached %s", path);
+  if (fd >= 0 && (seals & needed) != needed) {
+    Wrong("%s can be overwritten: seals %x", path, (unsigned)seals);
+  }
+  if (ModesAreSealed() && chmod(name, 0) == 0) {
+    Wrong("nobody can execute %s any more", path);
+  }
+  if (fd >= 0) close(fd);
 }
 
 /* A descriptor of something of another process: is it the container's? */
@@ -274,7 +327,10 @@ static void Judge(int fd, const char* path, int executable) {
       }
       close(again);
     }
-    if (strncmp(link, "/memfd:", 7) == 0) return;
+    if (strncmp(link, "/memfd:", 7) == 0) {
+      JudgeHelper(self, path);
+      return;
+    }
   }
   if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) return;
   if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return;
@@ -335,7 +391,7 @@ static int Grab(char** words) {
   }
   printf("up\n");
   fflush(stdout);
-  while (!ended && time(NULL) < end) {
+  while (!ended && wrong < kEnough && time(NULL) < end) {
     DIR* proc = opendir("/proc");
     const struct dirent* entry;
     if (proc == NULL) return 1;
@@ -365,5 +421,9 @@ int main(int argc, char** argv) {
   if (strcmp(verb, "box") == 0) return Box(argv + 2);
   if (strcmp(verb, "status") == 0) return Status(argv + 2);
   if (strcmp(verb, "grab") == 0 && argc > 2) return Grab(argv + 2);
+  if (strcmp(verb, "peek") == 0 && argc > 2) {
+    helper_is_hidden = 1;
+    return Grab(argv + 2);
+  }
   return 2;
 }

@@ -298,6 +298,23 @@ TEST_F(SwapTest, R05TerminalsAreTheContainersOwn) {
   EveryCall({"R05 pts", devpts, LinkTo(Scratch("canary") + "/pts"), "/dev/pts",
              true});
   if (HasFailure()) return;
+  // The terminal's name leads to a file of /proc, which must not become the
+  // console.
+  EveryCall({"R05 peer",
+             [&](Json& config) {
+               devpts(config);
+               config["process"]["args"].push_back("c");
+             },
+             [](const std::string& root) {
+               ASSERT_EQ(mkdir((root + "/evil").c_str(), 0755), 0);
+               for (const char* number : {"/evil/0", "/evil/1"}) {
+                 ASSERT_EQ(symlink("/proc/sys/kernel/core_pattern",
+                                   (root + number).c_str()),
+                           0);
+               }
+             },
+             "/dev/pts", true});
+  if (HasFailure()) return;
   EveryCall({"R05 console", devpts,
              [&](const std::string& root) {
                oci_test::WriteText(root + "/dev/console", "");

@@ -236,7 +236,7 @@ void TakeDescriptors(Child& child, const int* keep, int keep_count) {
   for (uint32_t i = 0; i < child.prepared->count; ++i) {
     all[count++] = child.prepared->items[i].fd;
   }
-  if constexpr (!Mutated("R02") && !Mutated("R03")) CloseOthers(all, count);
+  if constexpr (!Mutated("R02") && !Mutated("R03F")) CloseOthers(all, count);
   for (int i = 0; i < 3; ++i) {
     if (child.stdio[i] >= 0) Sys(SYS_dup3, child.stdio[i], i, 0);
   }

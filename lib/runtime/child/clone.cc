@@ -164,7 +164,7 @@ void CloseBirth(Birth& birth) {
 // and is not dumpable.
 [[noreturn]] void RunIntermediate(Birth& birth) {
   SetFailureSlot(&birth.proc.shared->failure);
-  Sys(SYS_prctl, PR_SET_DUMPABLE, Mutated("R03") ? 1 : 0, 0, 0, 0);
+  Sys(SYS_prctl, PR_SET_DUMPABLE, Mutated("R03D") ? 1 : 0, 0, 0, 0);
   StepView step;
   Plan::Cursor cursor = birth.proc.cursor;
   while (birth.proc.plan.Next(cursor, step)) {

@@ -213,6 +213,13 @@ long OpenPtmx(Child& child) {
   return result < 0 ? Fail(result, "open", "/dev/pts/ptmx") : result;
 }
 
+// Red control R05: the terminal by its name, as if nobody could exchange it.
+[[maybe_unused]] int OpenTerminalByName(Child& child, int number) {
+  char path[32];
+  Text(path, sizeof path).Add("/dev/pts/").AddInt(number);
+  return int(OpenInRoot(child.root, path, O_PATH));
+}
+
 }  // namespace
 
 long StepTerminal(Child& child, FieldReader fields) {
@@ -234,7 +241,9 @@ long StepTerminal(Child& child, FieldReader fields) {
     Sys(SYS_ioctl, slave, TIOCSWINSZ, &size);
   }
   if (flags & kTerminalConsole) {
-    result = BindConsole(child, int(slave));
+    int console = int(slave);
+    if constexpr (Mutated("R05")) console = OpenTerminalByName(child, number);
+    result = BindConsole(child, console);
     if (result < 0) return Fail(result, "bind", "/dev/console");
   }
   char message[32];
