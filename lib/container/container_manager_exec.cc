@@ -1,5 +1,6 @@
 // Processes beside the first one, and streams to it.
 #include <fcntl.h>
+#include <signal.h>
 
 #include <memory>
 #include <string>
@@ -24,6 +25,20 @@ namespace {
 std::string WithArguments(const std::vector<std::string>& command) {
   return absl::StrCat(command[0], " ",
                       absl::StrJoin(command.begin() + 1, command.end(), " "));
+}
+
+}  // namespace
+
+namespace {
+
+// Kills what an exec started that its caller wants no more.
+void EndCancelled(runtime::AttachStream& stream,
+                  const runtime::MonitorClient& monitor) {
+  constexpr absl::Duration kPatience = absl::Seconds(10);
+  const absl::StatusOr<runtime::AttachPacket> first =
+      stream.Read(absl::Now() + kPatience);
+  if (!first.ok() || first->event.type == runtime::EventType::kFailed) return;
+  monitor.Signal(SIGKILL, first->event.pid).IgnoreError();
 }
 
 }  // namespace
@@ -147,6 +162,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartExec(
   if (GetReason(first.status()) == Reason::kMonitorLost) {
     return NotRunningError(id);
   }
+  if (absl::IsCancelled(first.status())) EndCancelled(stream, monitor);
   CK_RETURN_IF_ERROR(first.status());
   absl::Status failure;
   if (first->event.type == runtime::EventType::kFailed) {

@@ -1,11 +1,13 @@
 // A container's way from creation to removal.
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <functional>
@@ -255,6 +257,107 @@ TEST_F(LifecycleTest, WaitHasATimeoutAndCanBeCancelled) {
   options.cancel.Cancel();
   EXPECT_THAT(container.Wait(options),
               StatusIs(StatusCode::kCancelled, Reason::kCancelled));
+}
+
+// Cancels `call` so long after it has begun.
+bool CallAndCancel(const std::function<bool(const CancelToken&)>& call,
+                   absl::Duration delay) {
+  const CancelToken token;
+  std::atomic<bool> begun = false;
+  std::thread canceller([&] {
+    while (!begun) {
+    }
+    const absl::Time moment = absl::Now() + delay;
+    while (absl::Now() < moment) {
+    }
+    token.Cancel();
+  });
+  begun = true;
+  const bool late = call(token);
+  canceller.join();
+  return late;
+}
+
+// Cancels a call at later and later moments, until it has been too late for 20
+// times in a row. `call` is given the token; true: it was too late. `check` is
+// called when it came in time.
+void CancelLaterAndLater(const std::function<bool(const CancelToken&)>& call,
+                         const std::function<void()>& check) {
+  constexpr int kEnough = 20;
+  constexpr absl::Duration kStep = absl::Microseconds(10);
+  constexpr absl::Duration kMost = absl::Seconds(30);
+  int in_time = 0;
+  int late = 0;
+  absl::Duration delay;
+  while (late < kEnough && delay < kMost && !::testing::Test::HasFailure()) {
+    if (CallAndCancel(call, delay)) {
+      ++late;
+    } else {
+      late = 0;
+      ++in_time;
+      check();
+    }
+    delay = std::max(delay + kStep, delay * 1.02);
+  }
+  EXPECT_EQ(late, kEnough);
+  EXPECT_GT(in_time, 5);
+  printf("cancelled %d times in time\n", in_time);
+}
+
+TEST_F(LifecycleTest, ACancelledStartRunsOrLeavesNothing) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  for (int i = 0; i < 3; ++i) {
+    CK_ASSERT_OK(container.Start());
+    CK_ASSERT_OK(container.Stop({.timeout = absl::ZeroDuration()}));
+  }
+  const Snapshot before = Snapshot::Take();
+  const auto start = [&](const CancelToken& token) {
+    StartOptions options;
+    options.cancel = token;
+    const absl::Status status = container.Start(options).status();
+    const auto info = container.Inspect();
+    CK_EXPECT_OK(info);
+    EXPECT_EQ(info->state == ContainerState::kRunning, status.ok());
+    if (status.ok()) {
+      CK_EXPECT_OK(container.Stop({.timeout = absl::ZeroDuration()}));
+      return true;
+    }
+    EXPECT_THAT(status, StatusIs(StatusCode::kCancelled, Reason::kCancelled));
+    return false;
+  };
+  CancelLaterAndLater(
+      start, [&] { EXPECT_EQ(Snapshot::WaitUntilBackTo(before), ""); });
+  CK_EXPECT_OK(container.Remove());
+}
+
+TEST_F(LifecycleTest, ACancelledExecRunsOrLeavesNothing) {
+  CK_ASSERT_OK_AND_ASSIGN(Container container,
+                          engine().Create(Shell("sleep 100")));
+  CK_ASSERT_OK(container.Start());
+  const auto processes = [&] {
+    const auto table = container.Top({});
+    CK_EXPECT_OK(table);
+    return table.ok() ? table->rows.size() : 0;
+  };
+  const size_t alone = processes();
+  const auto call = [&](const CancelToken& token) {
+    ExecConfig exec;
+    exec.command = {"sleep", "1000"};
+    exec.cancel = token;
+    absl::StatusOr<Session> session = container.Exec(exec);
+    if (session.ok()) {
+      CK_EXPECT_OK(session->Signal(SIGKILL));
+      EXPECT_EQ(Drain(*session).exit_code, 128 + SIGKILL);
+      return true;
+    }
+    EXPECT_THAT(session.status(),
+                StatusIs(StatusCode::kCancelled, Reason::kCancelled));
+    return false;
+  };
+  CancelLaterAndLater(call, [&] {
+    EXPECT_TRUE(Eventually([&] { return processes() == alone; }));
+  });
 }
 
 // As a process makes it that has no descriptor left.
