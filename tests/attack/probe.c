@@ -268,7 +268,9 @@ static int Status(char** fields) {
 
 /* --- grab ---------------------------------------------------------------- */
 
-static dev_t own_devices[16];
+/* Its file systems; of files that are bound into it only themselves, since the
+ * rest of their file system is the host's. */
+static struct stat own_places[16];
 static int own_count;
 static int opened, writable;
 static int helper_is_hidden;
@@ -278,7 +280,9 @@ enum { kEnough = 5 };
 static int IsOwn(const struct stat* st) {
   int i;
   for (i = 0; i < own_count; ++i) {
-    if (st->st_dev == own_devices[i]) return 1;
+    if (st->st_dev != own_places[i].st_dev) continue;
+    if (S_ISDIR(own_places[i].st_mode) || st->st_ino == own_places[i].st_ino)
+      return 1;
   }
   return 0;
 }
@@ -384,10 +388,9 @@ static int Grab(char** words) {
   const time_t end = time(NULL) + atoi(words[0]);
   const pid_t own = getpid();
   int passes = 0;
-  struct stat st;
   signal(SIGTERM, End);
   for (++words; *words != NULL && own_count < 16; ++words) {
-    if (stat(*words, &st) == 0) own_devices[own_count++] = st.st_dev;
+    if (stat(*words, &own_places[own_count]) == 0) ++own_count;
   }
   printf("up\n");
   fflush(stdout);

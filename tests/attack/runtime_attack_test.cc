@@ -24,11 +24,12 @@ namespace {
 
 using testing::RunResult;
 
-// The devices whose files a container may reach, as arguments of the probe.
+// The file systems and files that a container may reach, as arguments of the
+// probe.
 const std::vector<std::string>& OwnPlaces() {
   static const auto& places = *new std::vector<std::string>{
-      "/",        "/proc",       "/dev",       "/dev/pts",
-      "/dev/shm", "/dev/mqueue", "/etc/hosts", "/sys"};
+      "/",           "/proc",      "/dev", "/dev/pts",      "/dev/shm",
+      "/dev/mqueue", "/etc/hosts", "/sys", "/etc/hostname", "/etc/resolv.conf"};
   return places;
 }
 
