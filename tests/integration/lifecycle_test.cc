@@ -263,8 +263,10 @@ TEST_F(LifecycleTest, WaitHasATimeoutAndCanBeCancelled) {
 bool CallAndCancel(const std::function<bool(const CancelToken&)>& call,
                    absl::Duration delay) {
   const CancelToken token;
+  std::atomic<bool> ready = false;
   std::atomic<bool> begun = false;
   std::thread canceller([&] {
+    ready = true;
     while (!begun) {
     }
     const absl::Time moment = absl::Now() + delay;
@@ -272,6 +274,8 @@ bool CallAndCancel(const std::function<bool(const CancelToken&)>& call,
     }
     token.Cancel();
   });
+  while (!ready) {
+  }
   begun = true;
   const bool late = call(token);
   canceller.join();
