@@ -236,6 +236,7 @@ expect [ $? = 9 ]
 expect [ "$(tr '\n' ' ' <"$WORK/signals")" = "ready ${signals/URG /} " ]
 ck rm signalled
 # Unless told not to: then they are about ck.
+: >"$WORK/signals"
 env --default-signal "$CK" run --sig-proxy=false --name alone bb sh -c \
   'echo ready; sleep 1000' >"$WORK/signals" 2>&1 &
 runner=$!

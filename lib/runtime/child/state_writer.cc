@@ -1,5 +1,6 @@
 #include "lib/runtime/child/state_writer.h"
 
+#include <linux/falloc.h>
 #include <stddef.h>
 
 #include "lib/runtime/child/sys.h"
@@ -23,7 +24,11 @@ long StateWriter::Open(int directory, const uint8_t boot_id[16]) {
              O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_NOFOLLOW, 0600);
   if (fd < 0) return fd;
   fd_ = int(fd);
-  return 0;
+  // How the container ended is told on a full disk too. Not every file system
+  // can reserve.
+  const long reserved =
+      Sys(SYS_fallocate, fd, FALLOC_FL_KEEP_SIZE, 0, kReserved);
+  return reserved == -ENOSPC || reserved == -EDQUOT ? reserved : 0;
 }
 
 void StateWriter::Append(const Event& event) {

@@ -13,7 +13,8 @@ uint32_t RecordChecksum(const StateRecord& record);
 
 class StateWriter {
  public:
-  // Opens `state` in the directory, empties it. -errno.
+  // Opens `state` in the directory, empties it, reserves disk space for some
+  // records. -errno.
   long Open(int directory, const uint8_t boot_id[16]);
 
   // Appends a record. After many of them the file is replaced by one with the
@@ -23,6 +24,7 @@ class StateWriter {
  private:
   static constexpr int kTypes = 8;
   static constexpr uint32_t kMostRecords = 128;
+  static constexpr long kReserved = 4096;  // bytes
 
   void Compact();
 
