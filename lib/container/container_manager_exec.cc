@@ -37,7 +37,8 @@ void EndCancelled(runtime::AttachStream& stream,
   constexpr absl::Duration kPatience = absl::Seconds(10);
   const absl::StatusOr<runtime::AttachPacket> first =
       stream.Read(absl::Now() + kPatience);
-  if (!first.ok() || first->event.type == runtime::EventType::kFailed) return;
+  // Pid 0 would be the container's first process.
+  if (!first.ok() || first->event.pid <= 0) return;
   monitor.Signal(SIGKILL, first->event.pid).IgnoreError();
 }
 

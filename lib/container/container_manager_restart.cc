@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -49,7 +50,12 @@ absl::Status ContainerManager::Restart(const std::string& id,
   }
   const absl::Status stopped = StopLocked(locked, options);
   if (stopped.ok()) {
-    CK_ASSIGN_OR_RETURN(locked, Lock(id, options.cancel));
+    absl::StatusOr<Locked> again = Lock(id, options.cancel);
+    // Whoever has it may take long; what was stopped is to run again.
+    while (GetReason(again.status()) == Reason::kStoreBusy) {
+      again = Lock(id, options.cancel);
+    }
+    CK_ASSIGN_OR_RETURN(locked, std::move(again));
   } else if (GetReason(stopped) != Reason::kAlreadyStopped) {
     return stopped;
   }

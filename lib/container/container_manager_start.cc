@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -38,9 +39,11 @@ constexpr uint32_t kHealthRetries = 3;
 constexpr size_t kRecentAssemblies = 4;
 constexpr size_t kMostUserFiles = 64;
 
+// Trust: the image's health check may ask for any; docker's least is 1 ms.
 int64_t Nanos(absl::Duration value, absl::Duration fallback) {
-  return absl::ToInt64Nanoseconds(value > absl::ZeroDuration() ? value
-                                                               : fallback);
+  if (value <= absl::ZeroDuration()) value = fallback;
+  return absl::ToInt64Nanoseconds(
+      std::clamp(value, absl::Milliseconds(1), absl::Hours(24 * 365)));
 }
 
 constexpr char kPasswd[] = "etc/passwd";
@@ -419,7 +422,8 @@ absl::Status ContainerManager::AddHealth(const Loaded& container,
   assembly.health = {
       .interval_ns = Nanos(health.interval, absl::Seconds(30)),
       .timeout_ns = Nanos(health.timeout, absl::Seconds(30)),
-      .start_period_ns = absl::ToInt64Nanoseconds(health.start_period),
+      .start_period_ns = absl::ToInt64Nanoseconds(
+          std::min(health.start_period, absl::Hours(24 * 365))),
       .start_interval_ns = Nanos(health.start_interval, absl::Seconds(5)),
       .retries = health.retries > 0 ? static_cast<uint32_t>(health.retries)
                                     : kHealthRetries,
@@ -530,9 +534,6 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     sized->config.console_columns = options.columns;
     container = std::move(sized);
   }
-  if (env_.facts->privileged() && WantsNetwork(container->config)) {
-    env_.launcher->PrepareNetwork();
-  }
   CK_ASSIGN_OR_RETURN(const int scope_fd, ScopeFd(container->row.scope_id));
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot before, Process(id));
   if (before.monitored) {
@@ -541,6 +542,10 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
                            absl::StrCat("container ", id.substr(0, kShortId),
                                         " runs already")),
         "container", id);
+  }
+  if (env_.facts->privileged() && !env_.facts->in_user_namespace &&
+      WantsNetwork(container->config)) {
+    env_.launcher->PrepareNetwork();
   }
   if (before.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));

@@ -28,6 +28,11 @@ struct Meaning {
   Reason reason;
 };
 
+constexpr Meaning kFull = {absl::StatusCode::kResourceExhausted,
+                           Reason::kDiskFull};
+
+bool IsFull(int error) { return error == ENOSPC || error == EDQUOT; }
+
 bool NotPermitted(int error) { return error == EPERM || error == EACCES; }
 
 // What mount_setattr(2) says for file systems that know no id maps.
@@ -80,15 +85,15 @@ Meaning MeaningOfMount(Op op, absl::string_view call, int error) {
   if (source && call == "open_tree" && error == ENOENT) {
     return {absl::StatusCode::kNotFound, Reason::kMountSourceMissing};
   }
-  if (error == ENOSPC || error == EDQUOT) {
-    return {absl::StatusCode::kResourceExhausted, Reason::kDiskFull};
-  }
+  if (IsFull(error)) return kFull;
   if (op == Op::kDevice) return {CodeOf(error), Reason::kDeviceInvalid};
   return {CodeOf(error), Reason::kMountFailed};
 }
 
 Meaning MeaningOf(Op op, absl::string_view call, int error) {
   if (IsFileSystemStep(op)) return MeaningOfMount(op, call, error);
+  // Its files.
+  if (op == static_cast<Op>(kNoStep) && IsFull(error)) return kFull;
   switch (op) {
     case Op::kFindExecutable:
     case Op::kExec:

@@ -84,6 +84,12 @@ TEST(FailureTest, SecondMonitorAndPausedContainer) {
                        Reason::kContainerPaused));
 }
 
+TEST(FailureTest, TheMonitorsFilesNeedSpace) {
+  EXPECT_THAT(
+      FailureStatus(Make(static_cast<Op>(0), ENOSPC, "open", "state")),
+      StatusIs(absl::StatusCode::kResourceExhausted, Reason::kDiskFull));
+}
+
 TEST(FailureTest, HooksTellTheirStatus) {
   EXPECT_EQ(FailureStatus(Make(Op::kHook, 3, "exit", "/bin/hook")).message(),
             "step 17 Hook /bin/hook: exit status 3");

@@ -177,14 +177,15 @@ void PlanRootChange(Planning& p) {
   const oci::Hooks& hooks = p.spec.hooks;
   PlanSync(p);
   if (!hooks.prestart.empty() || !hooks.create_runtime.empty()) {
+    // The mounts are there when they start, and they are done when the child
+    // goes on.
+    p.plan().Add(Op::kSync);
     PlanHooks(Op::kHook, "prestart", hooks.prestart,
               p.options.creating_state_head, p.options.creating_state_tail,
               p.plan());
     PlanHooks(Op::kHook, "createRuntime", hooks.create_runtime,
               p.options.creating_state_head, p.options.creating_state_tail,
               p.plan());
-    // The mounts are there when they start, and they are done when the child
-    // goes on.
     p.plan().Add(Op::kSync);
   }
   PlanHooks(Op::kChildHook, "createContainer", hooks.create_container,

@@ -159,11 +159,9 @@ void FindOomPath(Planning& p) {
 }  // namespace
 
 // A child that is in another user namespace, or in namespaces of others, has
-// no way to the files; in v2 it is born inside; hooks meet it there.
+// no way to the files; in v2 it is born inside.
 bool CgroupCanBeLater(const Planning& p) {
-  const oci::Hooks& hooks = p.spec.hooks;
-  return !Unified(p) && !p.user_namespace && (p.own & ~p.fresh) == 0 &&
-         hooks.prestart.empty() && hooks.create_runtime.empty();
+  return !Unified(p) && !p.user_namespace && (p.own & ~p.fresh) == 0;
 }
 
 absl::Status PlanCgroupSetup(Planning& p) {

@@ -170,6 +170,8 @@ void PlanFileSystem(Planning& p, const oci::Mount& mount,
   if (late) attr &= ~uint64_t{MOUNT_ATTR_RDONLY};
   const uint64_t first =
       options.propagation.empty() ? 0 : options.propagation[0];
+  // What the image holds is copied on the container's account.
+  if (options.copy_up && p.cgroup_later) PlanSync(p);
   p.plan().Add(Op::kMount,
                {mount.type, mount.source.empty() ? mount.type : mount.source,
                 DataOf(p, mount, options), target, attr, first,

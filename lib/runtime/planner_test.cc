@@ -307,7 +307,11 @@ TEST(PlannerTest, HooksRunWhereTheSpecSays) {
   EXPECT_EQ(plan.steps()[second + 1].op, Op::kSync);
   EXPECT_EQ(create, second + 2);
   EXPECT_LT(create, pivot);
-  EXPECT_LT(FindLast(plan, Op::kAttachCgroup), Find(plan, Op::kSync));
+  // The monitor's hooks meet the child in its cgroup, with all its mounts.
+  EXPECT_EQ(plan.steps()[first - 1].op, Op::kSync);
+  EXPECT_LT(FindLast(plan, Op::kAttachCgroup), first - 1);
+  EXPECT_LT(FindLast(plan, Op::kDevice), first - 1);
+  EXPECT_EQ(plan.steps()[second + 1].op, Op::kSync);
   EXPECT_GT(start, Find(plan, Op::kAwaitStart));
   EXPECT_EQ(std::get<std::string>(plan.steps()[create].fields[5]),
             "{creating ");

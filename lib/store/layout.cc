@@ -57,8 +57,13 @@ absl::Status MakeBase(int root_fd) {
   CK_ASSIGN_OR_RETURN(const UniqueFd etc,
                       sys::OpenAt(base.get(), "etc", O_RDONLY | O_DIRECTORY));
   for (const char* name : kBaseEtcFiles) {
-    CK_RETURN_IF_ERROR(sys::AtomicWriteFileAt(
-        etc.get(), name, "", {.mode = 0644, .durable = false}));
+    CK_ASSIGN_OR_RETURN(
+        const UniqueFd file,
+        sys::OpenAt(etc.get(), name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
+    // Whatever the umask.
+    if (fchmod(file.get(), 0644) != 0) {
+      return SyscallError(errno, kOpen, "fchmod", name);
+    }
   }
   return absl::OkStatus();
 }

@@ -11,6 +11,17 @@ long EventLoop::Open() {
   return 0;
 }
 
+bool EventLoop::TrySet(Watch& watch, uint32_t events) {
+  struct epoll_event event = {};
+  event.events = events;
+  event.data.ptr = &watch;
+  if (Sys(SYS_epoll_ctl, fd_, EPOLL_CTL_ADD, watch.fd, &event) < 0) {
+    return false;
+  }
+  watch.events = events;
+  return true;
+}
+
 void EventLoop::Set(Watch& watch, uint32_t events) {
   if (events == watch.events) return;
   struct epoll_event event = {};

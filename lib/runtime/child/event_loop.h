@@ -21,6 +21,9 @@ class EventLoop {
   // Waits for `events` of watch.fd from now on; 0: for nothing, not even a
   // hang-up.
   void Set(Watch& watch, uint32_t events);
+  // Begins to wait for what can be done without; false: it cannot be waited
+  // for.
+  bool TrySet(Watch& watch, uint32_t events);
   // Waits for one event and calls its handler, which may end any watch.
   // False: the time is over.
   bool RunOnce(int64_t deadline_ns);

@@ -101,7 +101,8 @@ struct Monitor {
   uint64_t oom_kills = 0;  // its count when this run began
   uint64_t oom_seen = 0;   // its count when it last said something (v2)
   bool oom_told = false;   // in this run
-  bool stopping = false;   // kStop, or the scope ended: no restart
+  int64_t oom_told_at = 0;
+  bool stopping = false;  // kStop, or the scope ended: no restart
   int32_t last_code = 0;
   uint32_t last_flags = 0;
   EventType last_type = EventType::kFailed;

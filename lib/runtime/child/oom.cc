@@ -30,7 +30,13 @@ uint64_t OomKillsNow() {
   return count < 0 ? 0 : uint64_t(count);
 }
 
+// The container decides how often it is killed for memory, but not how much of
+// the event log that takes.
 void PublishOom() {
+  constexpr int64_t kPause = 1000000000;
+  const int64_t now = NowMonotonicNs();
+  if (monitor->oom_told && now - monitor->oom_told_at < kPause) return;
+  monitor->oom_told_at = now;
   monitor->oom_told = true;
   Publish(MakeEvent(EventType::kOom));
 }
@@ -106,7 +112,9 @@ void WatchOom() {
   watch.handle = [](Watch&, uint32_t) { TakeOom(); };
   // From before it was watched; a file of v2 has changed until it is read.
   CheckOom();
-  if (watch.fd >= 0) monitor->loop.Set(watch, IsV1() ? EPOLLIN : EPOLLPRI);
+  if (watch.fd < 0) return;
+  const uint32_t events = IsV1() ? EPOLLIN : EPOLLPRI;
+  if (!monitor->loop.TrySet(watch, events)) CloseAndForget(watch.fd);
 }
 
 bool TakeOomKills() {
