@@ -250,6 +250,8 @@ class ContainerManager {
   // nullopt: there is no monitor to watch, or it went without a last word.
   absl::StatusOr<std::optional<ExitStatus>> WatchUntilExit(
       const std::string& id, absl::Time deadline, const CancelToken& cancel);
+  // An inotify(7) instance that watches the container's directory.
+  absl::StatusOr<UniqueFd> NotifyOfChange(const std::string& id);
   absl::StatusOr<ExitStatus> WaitForChange(const std::string& id,
                                            const WaitOptions& options);
   absl::StatusOr<std::unique_ptr<ProcessSession>> StartExec(

@@ -128,12 +128,9 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
       id);
 }
 
-// Conditions that no monitor can tell about: the start of a container that
-// does not run, its removal. The directory's changes wake us.
-absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
-    const std::string& id, const WaitOptions& options) {
-  const absl::Time deadline = absl::Now() + options.timeout;
-  const UniqueFd notify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+absl::StatusOr<UniqueFd> ContainerManager::NotifyOfChange(
+    const std::string& id) {
+  UniqueFd notify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   // One that was never started has none yet.
   CK_RETURN_IF_ERROR(OpenDirectory(id).status());
   CK_ASSIGN_OR_RETURN(const std::string path,
@@ -143,7 +140,25 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
                                             IN_DELETE_SELF) < 0) {
     return SyscallError(errno, "container.wait", "inotify", path);
   }
+  return notify;
+}
+
+// Conditions that no monitor can tell about: the start of a container that
+// does not run, its removal. The directory's changes wake us.
+absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
+    const std::string& id, const WaitOptions& options) {
+  const absl::Time deadline = absl::Now() + options.timeout;
   ExitStatus exit;
+  if (options.condition == WaitCondition::kRemoved &&
+      live_.Find(id) != nullptr) {
+    CK_ASSIGN_OR_RETURN(exit, WaitStopped(id, deadline, options.cancel));
+  }
+  // The end of an inotify(7) instance takes the kernel some 10 ms, so what is
+  // about to happen is waited for without one.
+  constexpr absl::Duration kSoon = absl::Milliseconds(20);
+  constexpr absl::Duration kPause = absl::Microseconds(100);
+  const absl::Time soon = absl::Now() + std::min(kSoon, options.timeout);
+  UniqueFd notify;
   while (true) {
     const absl::StatusOr<ProcessSnapshot> process = Process(id);
     const absl::Status loaded = Load(id).status();
@@ -160,6 +175,14 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
       return WaitStopped(id, deadline, options.cancel);
     }
     exit = ExitOf(*process);
+    if (absl::Now() < soon && !options.cancel.cancelled()) {
+      absl::SleepFor(kPause);
+      continue;
+    }
+    if (!notify.ok()) {
+      CK_ASSIGN_OR_RETURN(notify, NotifyOfChange(id));
+      continue;
+    }
     CK_RETURN_IF_ERROR(
         runtime::WaitForFd(notify.get(), POLLIN, deadline, &options.cancel));
     char events[4096];
