@@ -490,6 +490,9 @@ absl::Status LayerWriter::AddFile(const Place& place, const TarEntry& entry,
     const std::string path = place.Path();
     CK_RETURN_IF_ERROR(SetOwner(fd.get(), "", true, path, entry));
     CK_RETURN_IF_ERROR(SetXattrs(fd.get(), path, entry.xattrs));
+    // For its capability alone it is remembered with the mode of now.
+    const auto owned = owned_.find(path);
+    if (owned != owned_.end()) owned->second.mode = S_IFREG | entry.mode;
   }
   // After chown(2), which clears set-id bits.
   if (fchmod(fd.get(), entry.mode) != 0) {

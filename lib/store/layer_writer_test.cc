@@ -238,10 +238,12 @@ class FakeSink final : public OwnershipSink {
       const sys::RootDir&, const std::vector<OwnedEntry>& entries) override {
     for (const OwnedEntry& entry : entries) {
       seen.push_back(absl::StrCat(entry.path, " ", entry.uid, ":", entry.gid));
+      modes.push_back(entry.mode);
     }
     return 1;
   }
   std::vector<std::string> seen;
+  std::vector<mode_t> modes;
 };
 
 TEST_F(LayerWriterTest, ADirectoryHasTheXattrsOfItsLastEntry) {
@@ -296,6 +298,20 @@ TEST_F(LayerWriterTest, RemembersOnlySoMuch) {
     const Reason reason = GetReason(unpack(600, true));
     return with_sink ? reason == Reason::kLimitExceeded
                      : reason == Reason::kUnspecified;
+  });
+}
+
+TEST_F(LayerWriterTest, ACapabilityOfRootsFileKeepsItsMode) {
+  AsUser([this](bool with_sink) {
+    FakeSink sink;
+    if (with_sink) options_.ownership_sink = &sink;
+    const absl::Status status = Unpack(TarBuilder().Add(
+        {.path = "f",
+         .mode = 0755,
+         .pax = {{"SCHILY.xattr.security.capability",
+                  std::string("\x01\0\0\x02", 4) + std::string(16, '\0')}}}));
+    if (!status.ok() || Mode("f") != (S_IFREG | 0755u)) return false;
+    return !with_sink || sink.modes == std::vector<mode_t>{S_IFREG | 0755u};
   });
 }
 
