@@ -141,6 +141,11 @@ bool IsAllowedXattr(absl::string_view name) {
                                  !absl::StartsWith(name, "user.overlay."));
 }
 
+// Sizes of the kernel's vfs_cap_data, revisions 1 to 3.
+bool IsCapabilitySize(size_t size) {
+  return size == 12 || size == 20 || size == 24;
+}
+
 // Takes off those that SetXattrs() may have set.
 absl::Status ClearXattrs(int fd, const std::string& path) {
   std::string names(64 << 10, '\0');
@@ -465,12 +470,14 @@ absl::Status LayerWriter::SetDirXattrs(const std::string& path,
 }
 
 void LayerWriter::RememberDir(const std::string& path, const DirMeta& meta) {
-  if (dirs_.insert_or_assign(path, meta).second) path_bytes_ += path.size();
+  if (dirs_.insert_or_assign(path, meta).second) {
+    remembered_bytes_ += path.size();
+  }
 }
 
 uint64_t LayerWriter::RememberedBytes() const {
   constexpr uint64_t kEntryBytes = 200;
-  return (dirs_.size() + owned_.size()) * kEntryBytes + path_bytes_;
+  return (dirs_.size() + owned_.size()) * kEntryBytes + remembered_bytes_;
 }
 
 absl::Status LayerWriter::AddFile(const Place& place, const TarEntry& entry,
@@ -632,7 +639,7 @@ OwnedEntry& LayerWriter::Owned(const std::string& path) {
   const auto [it, is_new] = owned_.try_emplace(path);
   if (is_new) {
     it->second.path = path;
-    path_bytes_ += 2 * path.size();
+    remembered_bytes_ += 2 * path.size();
   }
   return it->second;
 }
@@ -677,11 +684,16 @@ absl::Status LayerWriter::SetXattrs(
     }
     if (name == kCapability && !is_root_ &&
         options_.ownership_sink != nullptr) {
+      if (!IsCapabilitySize(value.size())) {
+        return Refuse(Reason::kArchiveEntryRefused, path,
+                      "its security.capability has a wrong size");
+      }
       struct stat info;
       if (fstat(fd, &info) != 0) return CallError(errno, "fstat", path);
       OwnedEntry& owned = Owned(path);
       owned.mode = owned.mode != 0 ? owned.mode : info.st_mode;
       owned.capability = value;
+      remembered_bytes_ += value.size();
       continue;
     }
     if (fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) {

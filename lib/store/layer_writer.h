@@ -177,8 +177,8 @@ class LayerWriter {
   absl::flat_hash_map<std::string, DirPtr> dir_cache_;
   std::map<std::string, DirMeta> dirs_;
   std::map<std::string, OwnedEntry> owned_;
-  // Of paths in them: what was ever there, for removals are rare.
-  uint64_t path_bytes_ = 0;
+  // Of strings in them: what was ever there, for removals are rare.
+  uint64_t remembered_bytes_ = 0;
 };
 
 }  // namespace containerkit::store

@@ -315,6 +315,26 @@ TEST_F(LayerWriterTest, ACapabilityOfRootsFileKeepsItsMode) {
   });
 }
 
+TEST_F(LayerWriterTest, CapabilitiesForTheSinkHaveOneOfThreeSizes) {
+  AsUser([this](bool) {
+    FakeSink sink;
+    options_.ownership_sink = &sink;
+    const auto unpack = [&](size_t size) {
+      return GetReason(
+          Unpack(TarBuilder().Add({.path = "f",
+                                   .pax = {{"SCHILY.xattr.security.capability",
+                                            std::string(size, 'x')}}})));
+    };
+    for (const size_t size : {12, 20, 24}) {
+      if (unpack(size) != Reason::kUnspecified) return false;
+    }
+    for (const size_t size : {1, 19, 21, 25, 200 << 10}) {
+      if (unpack(size) != Reason::kArchiveEntryRefused) return false;
+    }
+    return true;
+  });
+}
+
 TEST_F(LayerWriterTest, GivesOwnersAndCapabilitiesAsRoot) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   std::string caps("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
