@@ -322,6 +322,46 @@ TEST_F(LayerWriterAttackTest, T07LimitsLengthDepthAndNumber) {
       Reason::kLimitExceeded);
 }
 
+// T10: a sparse map is read as a whole; what a header may take has a limit.
+TEST_F(LayerWriterAttackTest, T10HeadersHaveALimit) {
+  std::string map = "250000000\n";
+  while (map.size() < 10 << 20) map += "0\n0\n";
+  const absl::Status status =
+      Unpack(TarBuilder().Add({.path = "GNUSparseFile.0/f",
+                               .content = map,
+                               .pax = {{"GNU.sparse.major", "1"},
+                                       {"GNU.sparse.minor", "0"},
+                                       {"GNU.sparse.name", "f"},
+                                       {"GNU.sparse.realsize", "2097152"}}}));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetReason(status), Reason::kLimitExceeded) << status;
+}
+
+// Content that is skipped, long names and large PAX headers are no headers of
+// that kind.
+TEST_F(LayerWriterAttackTest, T10TheLimitOfHeadersIsNotOneOfContent) {
+  const std::string bytes =
+      TarBuilder()
+          .File("large", std::string(20 << 20, 'x'))
+          .Add({.path = "x",
+                .pax = {{"path", std::string(4000, 'n')},
+                        {"comment", std::string(900 << 10, 'c')}}})
+          .File("last", "")
+          .Build();
+  StringSource source(bytes);
+  const auto reader = TarReader::Open(&source).value();
+  TarEntry entry;
+  std::vector<std::string> names;
+  for (;;) {
+    const absl::StatusOr<bool> more = reader->Next(entry);
+    ASSERT_TRUE(more.ok()) << more.status();
+    if (!*more) break;
+    names.push_back(entry.path);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"large", std::string(4000, 'n'),
+                                             "last"}));
+}
+
 // T08: device nodes are made, never opened. Opening 10:200 or 1:1 would fail
 // or hang where they do not exist; reading them is refused by type.
 TEST_F(LayerWriterAttackTest, T08DevicesAreNotOpened) {

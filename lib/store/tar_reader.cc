@@ -20,6 +20,8 @@ namespace containerkit::store {
 namespace {
 
 constexpr char kOperation[] = "store.read_archive";
+// libarchive keeps a sparse map whole, in twelve times its bytes.
+constexpr uint64_t kMaxHeaderBytes = 8 << 20;
 constexpr int64_t kMaxId = std::numeric_limits<uint32_t>::max() - 1;
 
 // The C locale for the calling thread: libarchive would otherwise bring PAX
@@ -47,6 +49,13 @@ absl::Status Corrupt(absl::string_view message) {
   return MakeError(
       absl::StatusCode::kDataLoss, absl::StrCat("archive: ", message),
       {.reason = Reason::kArchiveCorrupt, .operation = kOperation});
+}
+
+absl::Status HeaderTooLarge() {
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      "archive: an entry's headers and sparse map have more than 8 MiB",
+      {.reason = Reason::kLimitExceeded, .operation = kOperation});
 }
 
 absl::Status Refuse(absl::string_view message, absl::string_view path) {
@@ -145,12 +154,18 @@ TarReader::~TarReader() = default;
 
 ssize_t TarReader::ReadCallback(archive* a, void* client, const void** buffer) {
   auto* const reader = static_cast<TarReader*>(client);
+  if (reader->in_header_ && reader->header_bytes_ > kMaxHeaderBytes) {
+    reader->source_status_ = HeaderTooLarge();
+    archive_set_error(a, EFBIG, "header too large");
+    return ARCHIVE_FATAL;
+  }
   absl::StatusOr<absl::string_view> bytes = reader->source_->Next();
   if (!bytes.ok()) {
     reader->source_status_ = bytes.status();
     archive_set_error(a, EIO, "source failed");
     return ARCHIVE_FATAL;
   }
+  reader->header_bytes_ += bytes->size();
   *buffer = bytes->data();
   return static_cast<ssize_t>(bytes->size());
 }
@@ -161,10 +176,24 @@ absl::Status TarReader::Fail() {
   return Corrupt(text != nullptr ? text : "cannot be read");
 }
 
+// By itself, so that it does not count as a header.
+absl::Status TarReader::SkipContent() {
+  if (!in_entry_) return absl::OkStatus();
+  in_entry_ = false;
+  const int code = archive_read_data_skip(archive_.get());
+  if (code == ARCHIVE_EOF) return Corrupt("ends within an entry");
+  return code == ARCHIVE_FATAL ? Fail() : absl::OkStatus();
+}
+
 absl::StatusOr<bool> TarReader::Next(TarEntry& entry) {
   const ScopedCLocale locale;
+  CK_RETURN_IF_ERROR(SkipContent());
   archive_entry* raw = nullptr;
+  header_bytes_ = 0;
+  in_header_ = true;
   const int code = archive_read_next_header(archive_.get(), &raw);
+  in_header_ = false;
+  in_entry_ = code == ARCHIVE_OK || code == ARCHIVE_WARN;
   if (code == ARCHIVE_EOF) return false;
   if (code == ARCHIVE_WARN) {
     const char* text = archive_error_string(archive_.get());

@@ -70,8 +70,9 @@ class TarReader {
   //
   // Trust: hostile bytes.
   // Errors: DATA_LOSS / kArchiveCorrupt; INVALID_ARGUMENT /
-  //         kArchiveEntryRefused for a type or number that is none; those of
-  //         the source.
+  //         kArchiveEntryRefused for a type or number that is none;
+  //         RESOURCE_EXHAUSTED / kLimitExceeded for headers (with long names
+  //         and sparse maps) above 8 MiB; those of the source.
   absl::StatusOr<bool> Next(TarEntry& entry);
 
   // The next piece of the entry's content and where it belongs; false at its
@@ -87,9 +88,14 @@ class TarReader {
   explicit TarReader(ByteSource* source) : source_(source) {}
   static ssize_t ReadCallback(archive* a, void* client, const void** buffer);
   absl::Status Fail();
+  absl::Status SkipContent();
 
   ByteSource* source_;
   absl::Status source_status_;
+  bool in_entry_ = false;
+  bool in_header_ = false;
+  // Handed out during this Next().
+  uint64_t header_bytes_ = 0;
   std::unique_ptr<archive, Free> archive_;
 };
 
