@@ -470,9 +470,18 @@ absl::Status LayerWriter::SetDirXattrs(const std::string& path,
 }
 
 void LayerWriter::RememberDir(const std::string& path, const DirMeta& meta) {
-  if (dirs_.insert_or_assign(path, meta).second) {
-    remembered_bytes_ += path.size();
+  const auto [it, is_new] = dirs_.try_emplace(path);
+  if (is_new) remembered_bytes_ += path.size();
+  if (WaitsForSink(meta) && !WaitsForSink(it->second)) {
+    // What Finish() adds, when it is too late to refuse.
+    remembered_bytes_ += 3 * path.size() + 400;
   }
+  it->second = meta;
+}
+
+bool LayerWriter::WaitsForSink(const DirMeta& meta) const {
+  return !is_root_ && options_.ownership_sink != nullptr &&
+         NeedsChown(meta.uid, meta.gid);
 }
 
 uint64_t LayerWriter::RememberedBytes() const {

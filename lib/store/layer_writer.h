@@ -161,6 +161,7 @@ class LayerWriter {
                             bool is_new);
   absl::Status FinishDir(const std::string& path, const DirMeta& meta);
   void RememberDir(const std::string& path, const DirMeta& meta);
+  bool WaitsForSink(const DirMeta& meta) const;
   uint64_t RememberedBytes() const;
   bool NeedsChown(uint32_t uid, uint32_t gid) const;
   void ForgetBelow(const std::string& path);

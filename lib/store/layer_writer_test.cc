@@ -335,6 +335,21 @@ TEST_F(LayerWriterTest, CapabilitiesForTheSinkHaveOneOfThreeSizes) {
   });
 }
 
+// T10: a directory's owner is remembered twice for a while, in Finish().
+TEST_F(LayerWriterTest, OwnersOfDirectoriesCountFromTheStart) {
+  options_.max_remembered_bytes = 100 << 10;
+  AsUser([this](bool with_sink) {
+    FakeSink sink;
+    options_.ownership_sink = with_sink ? &sink : nullptr;
+    TarBuilder tar;
+    for (int i = 0; i < 300; ++i) {
+      tar.Add({.path = absl::StrCat("d", i), .type = '5', .uid = 7});
+    }
+    return GetReason(Unpack(tar)) ==
+           (with_sink ? Reason::kLimitExceeded : Reason::kUnspecified);
+  });
+}
+
 TEST_F(LayerWriterTest, GivesOwnersAndCapabilitiesAsRoot) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   std::string caps("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
