@@ -31,6 +31,7 @@ namespace {
 constexpr char kRead[] = "image.read_archive";
 constexpr size_t kBufferBytes = 1 << 20;
 constexpr size_t kMaxMembers = 200000;
+constexpr size_t kMaxNameBytes = 4095;
 // Members up to this size are kept while there is room: the documents that
 // name the others are among them.
 constexpr uint64_t kSmallMemberBytes = 256 << 10;
@@ -46,15 +47,26 @@ absl::Status Missing(absl::string_view name) {
                          absl::StrCat("archive has no member ", Quoted(name)));
 }
 
-absl::Status TooLarge(absl::string_view name, size_t max_bytes) {
-  return MakeError(absl::StatusCode::kResourceExhausted,
-                   absl::StrCat("archive member ", Quoted(name),
-                                " is larger than ", max_bytes, " bytes"),
+absl::Status LimitError(absl::string_view message) {
+  return MakeError(absl::StatusCode::kResourceExhausted, message,
                    {.reason = Reason::kLimitExceeded, .operation = kRead});
+}
+
+absl::Status TooLarge(absl::string_view name, size_t max_bytes) {
+  return LimitError(absl::StrCat("archive member ", Quoted(name),
+                                 " is larger than ", max_bytes, " bytes"));
+}
+
+// Names and links are kept for as long as the archive is open.
+absl::Status CheckLength(absl::string_view name) {
+  if (name.size() <= kMaxNameBytes) return absl::OkStatus();
+  return LimitError(absl::StrCat("archive has a name or link of more than ",
+                                 kMaxNameBytes, " bytes: ", Quoted(name)));
 }
 
 // "./a//b" as "a/b"; empty for the root itself.
 absl::StatusOr<std::string> CleanName(absl::string_view name) {
+  CK_RETURN_IF_ERROR(CheckLength(name));
   std::vector<absl::string_view> parts;
   const bool absolute = absl::StartsWith(name, "/");
   for (const absl::string_view part : absl::StrSplit(name, '/')) {
@@ -130,16 +142,15 @@ class TarArchive final : public ImageArchive {
           using Type = store::TarEntry::Type;
           is_archive = true;
           if (members_.size() >= kMaxMembers) {
-            return MakeError(
-                absl::StatusCode::kResourceExhausted,
-                absl::StrCat("archive has more than ", kMaxMembers, " members"),
-                {.reason = Reason::kLimitExceeded, .operation = kRead});
+            return LimitError(absl::StrCat("archive has more than ",
+                                           kMaxMembers, " members"));
           }
           if (entry.type == Type::kDirectory || name.empty()) {
             return absl::OkStatus();
           }
           Member member = {.size = entry.size};
           if (entry.type == Type::kSymlink) {
+            CK_RETURN_IF_ERROR(CheckLength(entry.link_target));
             member.link = ResolveLink(name, entry.link_target);
             member.is_link = true;
           } else if (entry.type == Type::kHardlink) {

@@ -59,7 +59,8 @@ class ImageArchive {
 // file of the store.
 //
 // Trust: any bytes. Refused: names that are absolute or have "..", two members
-// of one name, devices, more than 200,000 members.
+// of one name, devices, more than 200,000 members, names and links of more than
+// 4095 bytes.
 // Errors: DATA_LOSS / kArchiveCorrupt; INVALID_ARGUMENT / kUnsafePath,
 //         kArchiveEntryRefused; RESOURCE_EXHAUSTED / kLimitExceeded,
 //         kDiskFull; CANCELLED / kCancelled.

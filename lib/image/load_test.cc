@@ -241,6 +241,26 @@ TEST_F(LoadTest, RefusesHostileArchives) {
   }
 }
 
+TEST_F(LoadTest, NamesAndLinksHaveALimit) {
+  // A name of `size` bytes, with GNU tar's member for long ones before it.
+  const auto with_long = [&](char type, size_t size) {
+    std::vector<TarMember> members = DockerArchiveMembers({{"a:1", a_}});
+    members.push_back({"././@LongLink", std::string(size, 'n'), type});
+    members.push_back({"last", "", type == 'K' ? '2' : '0', "target"});
+    return members;
+  };
+  for (const char type : {'L', 'K'}) {
+    EXPECT_THAT(
+        LoadMembers(with_long(type, 4096)),
+        StatusIs(absl::StatusCode::kResourceExhausted, Reason::kLimitExceeded))
+        << type;
+    ExpectNothingVisible();
+  }
+  for (const char type : {'L', 'K'}) {
+    EXPECT_THAT(LoadMembers(with_long(type, 4095)), IsOk()) << type;
+  }
+}
+
 // security.md I07 for archives.
 TEST_F(LoadTest, RefusesChangedBytes) {
   for (const char* which : {"config", "manifest", "layer"}) {

@@ -30,6 +30,10 @@ void PutOctal(char* field, size_t size, uint64_t value) {
            static_cast<unsigned long long>(value));
 }
 
+bool HasContent(const TarMember& member) {
+  return member.type == '0' || member.type == 'L' || member.type == 'K';
+}
+
 std::string Header(const TarMember& member) {
   std::string block(512, '\0');
   char* const h = block.data();
@@ -37,7 +41,7 @@ std::string Header(const TarMember& member) {
   PutOctal(h + 100, 8, member.type == '5' ? 0755 : 0644);
   PutOctal(h + 108, 8, 0);
   PutOctal(h + 116, 8, 0);
-  PutOctal(h + 124, 12, member.type == '0' ? member.content.size() : 0);
+  PutOctal(h + 124, 12, HasContent(member) ? member.content.size() : 0);
   PutOctal(h + 136, 12, 1700000000);
   memset(h + 148, ' ', 8);
   h[156] = member.type;
@@ -60,7 +64,7 @@ std::string MakeTar(const std::vector<TarMember>& members) {
   std::string tar;
   for (const TarMember& member : members) {
     tar += Header(member);
-    if (member.type != '0') continue;
+    if (!HasContent(member)) continue;
     tar += member.content;
     tar.resize((tar.size() + 511) / 512 * 512, '\0');
   }

@@ -22,7 +22,8 @@
 namespace containerkit::image::testing {
 
 // One member of a tar; `type` is the ustar flag: '0' file, '5' directory, '2'
-// symlink, '1' hardlink, '3' device.
+// symlink, '1' hardlink, '3' device; 'L' and 'K' have in `content` the name and
+// the link of the next member.
 struct TarMember {
   std::string name;
   std::string content;
