@@ -21,6 +21,7 @@
 #include "lib/base/cancel.h"
 #include "lib/base/status.h"
 #include "lib/store/decompressor.h"
+#include "lib/store/stream_limits.h"
 #include "lib/store/tar_reader.h"
 #include "lib/store/temp_entry.h"
 #include "lib/sys/file_util.h"
@@ -29,6 +30,7 @@ namespace containerkit::image {
 namespace {
 
 constexpr char kRead[] = "image.read_archive";
+constexpr char kWhat[] = "archive";
 constexpr size_t kBufferBytes = 1 << 20;
 constexpr size_t kMaxMembers = 200000;
 constexpr size_t kMaxNameBytes = 4095;
@@ -360,12 +362,15 @@ absl::StatusOr<UniqueFd> TakeIn(store::Store& store, int in,
                                 const CancelToken& cancel) {
   CK_ASSIGN_OR_RETURN(UniqueFd file, UnnamedFile(store));
   const auto buffer = std::make_unique<char[]>(kBufferBytes);
+  uint64_t size = 0;
   while (true) {
     CK_RETURN_IF_ERROR(WaitReadable(cancel, in, kRead));
     const ssize_t n = read(in, buffer.get(), kBufferBytes);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SyscallError(errno, kRead, "read");
     if (n == 0) break;
+    size += static_cast<uint64_t>(n);
+    CK_RETURN_IF_ERROR(store::CheckStreamLimits({}, size, size, kWhat, kRead));
     CK_RETURN_IF_ERROR(sys::WriteAll(
         file.get(), absl::string_view(buffer.get(), static_cast<size_t>(n))));
   }
@@ -388,6 +393,8 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
     CK_ASSIGN_OR_RETURN(rest, TakeIn(store, in, cancel));
     return absl::OkStatus();
   };
+  uint64_t taken = 0;
+  uint64_t written = 0;
   size_t have = 0;
   while (true) {
     const int from = rest.ok() ? rest.get() : in;
@@ -396,6 +403,7 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SyscallError(errno, kRead, "read");
     have += static_cast<size_t>(n);
+    taken += static_cast<uint64_t>(n);
     // Four bytes tell the compression.
     if (decompressor == nullptr && have < 4 && n > 0) continue;
     absl::string_view left(input.get(), have);
@@ -410,6 +418,10 @@ absl::StatusOr<UniqueFd> Spool(store::Store& store, int in,
     while (true) {
       CK_ASSIGN_OR_RETURN(const size_t made,
                           decompressor->Run(left, output.get(), kBufferBytes));
+      written += made;
+      CK_RETURN_IF_ERROR(CheckCancelled(cancel, kRead));
+      CK_RETURN_IF_ERROR(
+          store::CheckStreamLimits({}, taken, written, kWhat, kRead));
       CK_RETURN_IF_ERROR(
           sys::WriteAll(file.get(), absl::string_view(output.get(), made)));
       if (left.empty() && made < kBufferBytes) break;

@@ -60,7 +60,7 @@ class ImageArchive {
 //
 // Trust: any bytes. Refused: names that are absolute or have "..", two members
 // of one name, devices, more than 200,000 members, names and links of more than
-// 4095 bytes.
+// 4095 bytes, a stream that exceeds StreamLimits.
 // Errors: DATA_LOSS / kArchiveCorrupt; INVALID_ARGUMENT / kUnsafePath,
 //         kArchiveEntryRefused; RESOURCE_EXHAUSTED / kLimitExceeded,
 //         kDiskFull; CANCELLED / kCancelled.

@@ -261,6 +261,18 @@ TEST_F(LoadTest, NamesAndLinksHaveALimit) {
   }
 }
 
+TEST_F(LoadTest, RefusesABomb) {
+  // 300 MiB of zero bytes in about 10 KiB of zstd.
+  const std::string bomb =
+      Zstd(MakeTar({{"zeros", std::string(300 << 20, '\0')}}));
+  ASSERT_LT(bomb.size(), 100u << 10);
+  const absl::Status status = LoadBytes(bomb).status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               Reason::kLimitExceeded));
+  EXPECT_THAT(status.message(), HasSubstr("compressed more than 1100 times"));
+  ExpectNothingVisible();
+}
+
 // security.md I07 for archives.
 TEST_F(LoadTest, RefusesChangedBytes) {
   for (const char* which : {"config", "manifest", "layer"}) {

@@ -32,6 +32,7 @@ namespace containerkit::store {
 namespace {
 
 constexpr char kOperation[] = "store.unpack";
+constexpr char kWhat[] = "layer";
 // Compressed input is kept in pieces of this size. So many of them wait
 // before the threads are started: a layer that has no more is unpacked by the
 // thread that calls Finish(), as starting threads and waking them costs more
@@ -43,17 +44,11 @@ constexpr size_t kChunks = 16;
 constexpr size_t kBlockBytes = 1 << 20;
 constexpr size_t kBlocks = 6;
 constexpr size_t kInlineBlockBytes = 256 << 10;
-constexpr uint64_t kRatioFloorBytes = 256 << 20;
 
 struct Block {
   std::unique_ptr<char[]> data;
   size_t size = 0;
 };
-
-absl::Status LimitError(absl::string_view message) {
-  return MakeError(absl::StatusCode::kResourceExhausted, message,
-                   {.reason = Reason::kLimitExceeded, .operation = kOperation});
-}
 
 std::string Warning(uint64_t count, absl::string_view what) {
   return absl::StrCat(count, " ", what);
@@ -87,7 +82,6 @@ class LayerUnpacker::Pipeline final : private ByteSource {
   absl::Status FillBlock(Block& block, size_t capacity);
   absl::StatusOr<bool> NextChunk();
   absl::Status TakeInRest();
-  absl::Status CheckLimits() const;
   absl::Status CheckWait() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<absl::string_view> Next() override;
 
@@ -272,7 +266,8 @@ absl::Status LayerUnpacker::Pipeline::FillBlock(Block& block, size_t capacity) {
                            capacity - block.size));
     block.size += made;
     tar_bytes_ += made;
-    CK_RETURN_IF_ERROR(CheckLimits());
+    CK_RETURN_IF_ERROR(CheckStreamLimits(options_.limits, compressed_bytes_,
+                                         tar_bytes_, kWhat, kOperation));
   }
   block_was_full_ = true;
   return absl::OkStatus();
@@ -309,10 +304,8 @@ absl::Status LayerUnpacker::Pipeline::TakeInRest() {
   uint64_t size = 0;
   while (std::optional<std::string> chunk = chunks_.Pop()) {
     size += chunk->size();
-    if (size > options_.max_tar_bytes) {
-      return LimitError(absl::StrCat("layer has more than ",
-                                     options_.max_tar_bytes, " bytes"));
-    }
+    CK_RETURN_IF_ERROR(
+        CheckStreamLimits(options_.limits, size, size, kWhat, kOperation));
     CK_RETURN_IF_ERROR(sys::WriteAll(file.fd.get(), *chunk));
   }
   CK_RETURN_IF_ERROR(FirstFailure());
@@ -329,19 +322,6 @@ absl::Status LayerUnpacker::Pipeline::HashAll() {
     if (!hashed_.Push(*std::move(block))) return FirstFailure();
   }
   hashed_.Close();
-  return absl::OkStatus();
-}
-
-absl::Status LayerUnpacker::Pipeline::CheckLimits() const {
-  if (tar_bytes_ > options_.max_tar_bytes) {
-    return LimitError(
-        absl::StrCat("layer has more than ", options_.max_tar_bytes, " bytes"));
-  }
-  if (tar_bytes_ > kRatioFloorBytes &&
-      tar_bytes_ / options_.max_ratio > compressed_bytes_) {
-    return LimitError(absl::StrCat("layer is compressed more than ",
-                                   options_.max_ratio, " times"));
-  }
   return absl::OkStatus();
 }
 

@@ -2,7 +2,6 @@
 #ifndef CONTAINERKIT_LIB_STORE_LAYER_UNPACKER_H_
 #define CONTAINERKIT_LIB_STORE_LAYER_UNPACKER_H_
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -15,6 +14,7 @@
 #include "lib/store/layer_writer.h"
 #include "lib/store/records.pb.h"
 #include "lib/store/store.h"
+#include "lib/store/stream_limits.h"
 
 namespace containerkit::store {
 
@@ -37,10 +37,7 @@ struct LayerUnpackerOptions {
   // outlive the unpacker. Null: only the unpacker's end does.
   const CancelToken* cancel = nullptr;
   // Limits on what a stream may grow to; see LayerWriterOptions for more.
-  uint64_t max_tar_bytes = uint64_t{256} << 30;
-  // Uncompressed by compressed bytes, looked at from 256 MiB on: gzip cannot
-  // exceed 1032, a zstd bomb can.
-  uint64_t max_ratio = 1100;
+  StreamLimits limits;
   LayerWriterOptions writer;
 };
 

@@ -325,8 +325,9 @@ TEST_F(LayerUnpackerTest, ASlowLayerKeepsNoLargeWindow) {
                               std::string("\x50\x2a\x4d\x18\0\0\x80\0", 8) +
                               std::string(8 << 20, 'x');
   EXPECT_TRUE(Unpack(skipped).ok());
-  EXPECT_EQ(GetReason(Unpack(skipped, {.max_tar_bytes = 6 << 20}).status()),
-            Reason::kLimitExceeded);
+  EXPECT_EQ(
+      GetReason(Unpack(skipped, {.limits = {.max_bytes = 6 << 20}}).status()),
+      Reason::kLimitExceeded);
   auto dropped = LayerUnpacker::Start(*store_, *lease, {});
   ASSERT_TRUE((*dropped)->Write(bytes.substr(0, 7 << 20)).ok());
   dropped->reset();
@@ -342,7 +343,7 @@ TEST_F(LayerUnpackerTest, LimitsStopBombs) {
   auto layer = Unpack(bomb);
   EXPECT_EQ(layer.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetReason(layer.status()), Reason::kLimitExceeded);
-  layer = Unpack(Zstd(SomeTar(2000)), {.max_tar_bytes = 1 << 20});
+  layer = Unpack(Zstd(SomeTar(2000)), {.limits = {.max_bytes = 1 << 20}});
   EXPECT_EQ(GetReason(layer.status()), Reason::kLimitExceeded);
   // A window that would take 2 GiB of memory.
   const std::string wide("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00", 9);
