@@ -8,8 +8,8 @@
 
 namespace containerkit::image {
 
-// Applies one instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD,
-// STOPSIGNAL, USER, VOLUME or WORKDIR, in its JSON or its plain form.
+// Applies one instruction: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL,
+// ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, in its JSON or its plain form.
 //
 // Errors: INVALID_ARGUMENT / kInvalidArgument.
 absl::Status ApplyChange(absl::string_view instruction,

@@ -85,6 +85,18 @@ std::function<void(absl::string_view)> OncePerText(
   };
 }
 
+// Before the layer is there: its diff id is as long as any other.
+absl::Status CheckConfigSize(oci::ImageConfig config) {
+  config.diff_ids = {Sha256::Of("")};
+  const size_t size = oci::SerializeImageConfig(config).size();
+  if (size <= oci::kMaxImageConfigBytes) return absl::OkStatus();
+  return InvalidArgument(
+      Reason::kLimitExceeded, kImport,
+      absl::StrCat("the image's config would have ", size, " bytes, more than ",
+                   oci::kMaxImageConfigBytes,
+                   ": give fewer changes or a shorter message"));
+}
+
 ImageServiceOptions WithStore(ImageServiceOptions options,
                               const store::Store& store) {
   options.writer.user_xattrs = store.user_xattrs();
@@ -225,6 +237,14 @@ absl::StatusOr<std::string> ImageService::Import(
     }
     CK_RETURN_IF_ERROR(ApplyChange(change, config.config));
   }
+  config.architecture = platform.architecture;
+  config.os = platform.os;
+  config.variant = platform.variant;
+  config.created = FormatRfc3339(absl::Now());
+  config.history = {{.created = config.created,
+                     .comment = options.message.empty() ? "Imported from -"
+                                                        : options.message}};
+  CK_RETURN_IF_ERROR(CheckConfigSize(config));
   CK_ASSIGN_OR_RETURN(store::Lease lease, store_->NewLease());
   CK_ASSIGN_OR_RETURN(
       const store::LayerRecord layer,
@@ -232,14 +252,7 @@ absl::StatusOr<std::string> ImageService::Import(
       "import");
   CK_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(layer.diff_id()));
   TellWarnings(layer, diff_id.short_hex(), options_.on_warning);
-  config.architecture = platform.architecture;
-  config.os = platform.os;
-  config.variant = platform.variant;
-  config.created = FormatRfc3339(absl::Now());
   config.diff_ids = {diff_id};
-  config.history = {{.created = config.created,
-                     .comment = options.message.empty() ? "Imported from -"
-                                                        : options.message}};
   const std::string bytes = oci::SerializeImageConfig(config);
   image.config_digest = Sha256::Of(bytes);
   image.config_media_type = oci::kOciConfig;

@@ -374,5 +374,26 @@ TEST_F(LoadTest, RefusesBadImports) {
   ExpectNothingVisible();
 }
 
+TEST_F(LoadTest, RefusesImportsWhoseConfigNobodyReads) {
+  const std::string tar = MakeTar({{"bin/", "", '5'}, {"bin/sh", "#!"}});
+  std::vector<std::string> labels;
+  const auto import = [&](size_t count) {
+    while (labels.size() < count) {
+      labels.push_back(absl::StrCat("LABEL l", labels.size(), "=",
+                                    std::string(60 << 10, 'x')));
+    }
+    const UniqueFd fd = File(tar);
+    return service_->Import(fd.get(),
+                            {.reference = "mine:1", .changes = labels});
+  };
+  ASSERT_THAT(import(68), IsOk());
+  EXPECT_THAT(service_->Inspect("mine:1"), IsOk());
+  EXPECT_THAT(service_->Remove("mine:1", {}), IsOk());
+  // 4 MiB are not enough for 70.
+  EXPECT_THAT(import(70), StatusIs(absl::StatusCode::kInvalidArgument,
+                                   Reason::kLimitExceeded));
+  ExpectNothingVisible();
+}
+
 }  // namespace
 }  // namespace containerkit::image
