@@ -268,7 +268,11 @@ class Container final {
   absl::Status Pause();
   absl::Status Unpause();
 
-  // Errors: DEADLINE_EXCEEDED / kTimeout; CANCELLED.
+  // How it ended. Of one that removed itself, the engine that started it knows
+  // that afterwards too.
+  //
+  // Errors: DEADLINE_EXCEEDED / kTimeout; CANCELLED; NOT_FOUND /
+  // kContainerNotFound.
   absl::StatusOr<ExitStatus> Wait(const WaitOptions& options = {});
 
   // Errors: FAILED_PRECONDITION / kContainerRunning without force.

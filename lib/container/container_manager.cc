@@ -144,6 +144,10 @@ absl::StatusOr<std::string> ContainerManager::Create(
     const ContainerConfig& config, const ContainerImage& image,
     const std::string& scope_id) {
   CK_RETURN_IF_ERROR(runtime::CheckCpus(config.resources, CpusOnline()));
+  // Who has started one is about to start this one.
+  if (env_.launcher->running() && MakesNetwork(config)) {
+    env_.launcher->PrepareNetwork();
+  }
   ContainerConfig stored = config;
   stored.name = WithoutSlash(config.name);
   if (!stored.name.empty()) {
@@ -154,7 +158,7 @@ absl::StatusOr<std::string> ContainerManager::Create(
   auto loaded = std::make_shared<Loaded>();
   CK_ASSIGN_OR_RETURN(const std::string config_json, CheckedJson(stored));
   loaded->record.set_config_json(config_json);
-  loaded->record.set_image_config_json(oci::SerializeImageConfig(image.config));
+  loaded->record.set_image_config_json(image.config_json);
   loaded->record.set_image_reference(image.reference);
   loaded->image = image.config;
   loaded->config = stored;

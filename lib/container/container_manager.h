@@ -49,6 +49,7 @@ struct ContainerImage {
   std::string id;         // "sha256:..."
   std::string reference;  // as it was asked for
   oci::ImageConfig config;
+  std::string config_json;  // the same as text
   // What whoever makes a container of it should know.
   std::vector<std::string> warnings = {};
 };
@@ -235,6 +236,10 @@ class ContainerManager {
   absl::StatusOr<runtime::LaunchPlan> PlanProbe(
       const Assembly& assembly, const std::vector<std::string>& test);
   // -1 without a scope. Errors: kUnsupportedOption for another engine's.
+  // Will it have a network namespace that the spawner makes in advance, one
+  // that belongs to the host's user namespace?
+  bool MakesNetwork(const ContainerConfig& config) const;
+
   absl::StatusOr<int> ScopeFd(const std::string& scope_id);
   absl::StatusOr<runtime::Launched> Launch(const Loaded& container,
                                            const Assembly& assembly,
@@ -252,6 +257,9 @@ class ContainerManager {
       const std::string& id, absl::Time deadline, const CancelToken& cancel);
   // An inotify(7) instance that watches the container's directory.
   absl::StatusOr<UniqueFd> NotifyOfChange(const std::string& id);
+  // Wait() for a container that is there.
+  absl::StatusOr<ExitStatus> WaitFor(const std::string& id,
+                                     const WaitOptions& options);
   absl::StatusOr<ExitStatus> WaitForChange(const std::string& id,
                                            const WaitOptions& options);
   absl::StatusOr<std::unique_ptr<ProcessSession>> StartExec(

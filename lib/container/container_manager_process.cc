@@ -148,7 +148,7 @@ absl::StatusOr<UniqueFd> ContainerManager::NotifyOfChange(
 absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
     const std::string& id, const WaitOptions& options) {
   const absl::Time deadline = absl::Now() + options.timeout;
-  ExitStatus exit;
+  std::optional<ExitStatus> exit;
   if (options.condition == WaitCondition::kRemoved &&
       live_.Find(id) != nullptr) {
     CK_ASSIGN_OR_RETURN(exit, WaitStopped(id, deadline, options.cancel));
@@ -165,7 +165,8 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
     if (!loaded.ok()) {
       if (options.condition == WaitCondition::kRemoved &&
           GetReason(loaded) == Reason::kContainerNotFound) {
-        return exit;
+        if (!exit.has_value()) exit = live_.Ended(id);
+        return exit.value_or(ExitStatus());
       }
       return loaded;
     }
@@ -193,6 +194,15 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitForChange(
 
 absl::StatusOr<ExitStatus> ContainerManager::Wait(const std::string& id,
                                                   const WaitOptions& options) {
+  absl::StatusOr<ExitStatus> exit = WaitFor(id, options);
+  if (GetReason(exit.status()) != Reason::kContainerNotFound) return exit;
+  // It ended, and was removed as it had asked for, before anybody looked.
+  const std::optional<ExitStatus> ended = live_.Ended(id);
+  return ended.has_value() ? *ended : exit;
+}
+
+absl::StatusOr<ExitStatus> ContainerManager::WaitFor(
+    const std::string& id, const WaitOptions& options) {
   if (options.condition == WaitCondition::kRemoved) {
     return WaitForChange(id, options);
   }

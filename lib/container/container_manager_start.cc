@@ -109,16 +109,6 @@ bool JoinsContainers(const ContainerConfig& config) {
   return false;
 }
 
-// Will it have a network namespace that belongs to the host's user namespace?
-bool WantsNetwork(const ContainerConfig& config) {
-  using Kind = NamespaceChoice::Kind;
-  using User = UserNamespaceChoice::Kind;
-  return config.network.kind != Kind::kHost &&
-         config.network.kind != Kind::kContainer &&
-         config.user_namespace.kind != User::kAuto &&
-         config.user_namespace.kind != User::kMapped;
-}
-
 }  // namespace
 
 runtime::RestartPolicy PolicyOf(RestartConfig::Policy policy) {
@@ -518,6 +508,16 @@ absl::StatusOr<int> ContainerManager::ScopeFd(const std::string& scope_id) {
       "can start it");
 }
 
+bool ContainerManager::MakesNetwork(const ContainerConfig& config) const {
+  using Kind = NamespaceChoice::Kind;
+  using User = UserNamespaceChoice::Kind;
+  return env_.facts->privileged() && !env_.facts->in_user_namespace &&
+         config.network.kind != Kind::kHost &&
+         config.network.kind != Kind::kContainer &&
+         config.user_namespace.kind != User::kAuto &&
+         config.user_namespace.kind != User::kMapped;
+}
+
 absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::Start(
     const std::string& id, const StartOptions& options) {
   CK_ASSIGN_OR_RETURN(const Locked locked, Lock(id, options.cancel));
@@ -543,10 +543,7 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
                                         " runs already")),
         "container", id);
   }
-  if (env_.facts->privileged() && !env_.facts->in_user_namespace &&
-      WantsNetwork(container->config)) {
-    env_.launcher->PrepareNetwork();
-  }
+  if (MakesNetwork(container->config)) env_.launcher->PrepareNetwork();
   if (before.unfinished) {
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }

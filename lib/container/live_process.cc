@@ -56,6 +56,11 @@ LiveProcess::LiveProcess(std::string id, runtime::EventStream events,
 
 void LiveProcess::HangUp() { shutdown(events_fd_, SHUT_RDWR); }
 
+std::optional<ExitStatus> LiveProcess::exit() {
+  const MutexLock lock(&mutex_);
+  return done_ && !lost_ ? std::optional<ExitStatus>(exit_) : std::nullopt;
+}
+
 bool LiveProcess::Pump() {
   const MutexLock in_order(&dispatch_);
   std::vector<runtime::Event> seen;
@@ -184,6 +189,14 @@ std::shared_ptr<LiveProcess> LiveProcessTable::Find(const std::string& id) {
   return found == processes_.end() ? nullptr : found->second;
 }
 
+std::optional<ExitStatus> LiveProcessTable::Ended(const std::string& id) {
+  const MutexLock lock(&mutex_);
+  for (const auto& [ended, exit] : ended_) {
+    if (ended == id) return exit;
+  }
+  return std::nullopt;
+}
+
 void LiveProcessTable::TryUntilTrue(std::function<bool()> work) {
   {
     const MutexLock lock(&mutex_);
@@ -234,9 +247,13 @@ void LiveProcessTable::Watch() {
 }
 
 void LiveProcessTable::Forget(const std::shared_ptr<LiveProcess>& process) {
+  constexpr size_t kMostEnded = 1024;
   const int fd = process->events_fd();
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  const std::optional<ExitStatus> exit = process->exit();
   const MutexLock lock(&mutex_);
+  if (exit.has_value()) ended_.emplace_back(process->id(), *exit);
+  if (ended_.size() > kMostEnded) ended_.pop_front();
   watched_.erase(fd);
   const auto found = processes_.find(process->id());
   if (found != processes_.end() && found->second == process) {

@@ -2,11 +2,13 @@
 #ifndef CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
 #define CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -46,6 +48,9 @@ class LiveProcess {
   absl::StatusOr<std::optional<ExitStatus>> Wait(absl::Time deadline,
                                                  const CancelToken& cancel);
 
+  // How it ended; nullopt: not yet, or its monitor was killed.
+  std::optional<ExitStatus> exit();
+
   // Takes in what has arrived; true once nothing more will come.
   bool Pump();
 
@@ -84,6 +89,9 @@ class LiveProcessTable {
   absl::Status Add(std::shared_ptr<LiveProcess> process);
   // Null: not started by this engine, or ended long ago.
   std::shared_ptr<LiveProcess> Find(const std::string& id);
+  // How a process of this engine ended that Find() has forgotten, one of the
+  // last 1024. For containers that nobody can ask any more.
+  std::optional<ExitStatus> Ended(const std::string& id);
   // Calls `work` from the watcher every 10 ms until it returns true, and a
   // last time when the table goes. For work that has to wait for others, asked
   // for by an observer, which may not.
@@ -104,6 +112,8 @@ class LiveProcessTable {
   // The same by events_fd(), for the watcher.
   absl::flat_hash_map<int, std::shared_ptr<LiveProcess>> watched_
       ABSL_GUARDED_BY(mutex_);
+  // Oldest first.
+  std::deque<std::pair<std::string, ExitStatus>> ended_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<bool()>> work_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   UniqueFd epoll_;

@@ -76,9 +76,10 @@ absl::StatusOr<image::ImageServiceOptions> ImageOptions(
 }
 
 oci::Platform PlatformOf(const image::ResolvedImage& image) {
-  return {.os = image.config.os,
-          .architecture = image.config.architecture,
-          .variant = image.config.variant};
+  const oci::ImageConfig& config = image.config->config;
+  return {.os = config.os,
+          .architecture = config.architecture,
+          .variant = config.variant};
 }
 
 absl::Status CheckPlatform(const oci::Platform& wanted,
@@ -210,7 +211,8 @@ absl::StatusOr<container::ContainerImage> EngineCore::ImageOf(
   }
   return container::ContainerImage{.id = std::move(image.id),
                                    .reference = config.image,
-                                   .config = std::move(image.config),
+                                   .config = image.config->config,
+                                   .config_json = image.config->json,
                                    .warnings = std::move(warnings)};
 }
 

@@ -293,6 +293,21 @@ absl::StatusOr<ImageRemoval> ImageService::Prune(bool all, bool dry_run) {
   return PruneImages(*store_, all, dry_run);
 }
 
+absl::StatusOr<std::shared_ptr<const KnownConfig>> ImageService::ConfigOf(
+    const store::ImageRecord& record) const {
+  {
+    const MutexLock lock(&mutex_);
+    if (known_ != nullptr && known_id_ == record.id()) return known_;
+  }
+  auto read = std::make_shared<KnownConfig>();
+  CK_ASSIGN_OR_RETURN(read->config, ReadConfig(*store_, record));
+  read->json = oci::SerializeImageConfig(read->config);
+  const MutexLock lock(&mutex_);
+  known_id_ = record.id();
+  known_ = std::move(read);
+  return known_;
+}
+
 absl::StatusOr<ResolvedImage> ImageService::Resolve(
     absl::string_view name) const {
   FoundImage image;
@@ -301,7 +316,7 @@ absl::StatusOr<ResolvedImage> ImageService::Resolve(
     return absl::OkStatus();
   }));
   ResolvedImage resolved;
-  CK_ASSIGN_OR_RETURN(resolved.config, ReadConfig(*store_, image.record));
+  CK_ASSIGN_OR_RETURN(resolved.config, ConfigOf(image.record));
   resolved.id = image.record.id();
   resolved.size_bytes = image.record.size_bytes();
   const absl::StatusOr<oci::ImageRef> ref =

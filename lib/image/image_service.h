@@ -3,22 +3,32 @@
 #define CONTAINERKIT_LIB_IMAGE_IMAGE_SERVICE_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "containerkit/image.h"
+#include "lib/base/mutex.h"
 #include "lib/oci/image_config.h"
 #include "lib/oci/reference.h"
 #include "lib/registry/client.h"
 #include "lib/registry/options.h"
 #include "lib/store/layer_writer.h"
+#include "lib/store/records.pb.h"
 #include "lib/store/store.h"
 
 namespace containerkit::image {
+
+// An image's config, and the text that containers keep of it.
+struct KnownConfig {
+  oci::ImageConfig config;
+  std::string json;
+};
 
 // What a container is made from.
 struct ResolvedImage {
@@ -26,7 +36,8 @@ struct ResolvedImage {
   std::string id;
   // The name it was found by, familiar; the id when found by that.
   std::string name;
-  oci::ImageConfig config;
+  // Never null.
+  std::shared_ptr<const KnownConfig> config;
   // Bytes of all layers, unpacked.
   uint64_t size_bytes = 0;
 };
@@ -91,9 +102,17 @@ class ImageService {
       const std::optional<RegistryCredentials>& credentials,
       const CancelToken& cancel, absl::Status& helper_error) const;
 
+  absl::StatusOr<std::shared_ptr<const KnownConfig>> ConfigOf(
+      const store::ImageRecord& record) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   store::Store* const store_;
   const ImageServiceOptions options_;
   registry::Client client_;
+
+  // The last image that was resolved: many containers are made of one.
+  mutable Mutex mutex_;
+  mutable std::string known_id_ ABSL_GUARDED_BY(mutex_);
+  mutable std::shared_ptr<const KnownConfig> known_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace containerkit::image

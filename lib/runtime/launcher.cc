@@ -187,10 +187,14 @@ absl::Status Launcher::EnsureSpawner() {
   return absl::OkStatus();
 }
 
+bool Launcher::running() {
+  const MutexLock lock(&mutex_);
+  return spawner_.socket.ok();
+}
+
 void Launcher::PrepareNetwork() {
   const MutexLock lock(&mutex_);
-  // From then on the spawner has one ready.
-  if (spawner_.socket.ok() || !EnsureSpawner().ok()) return;
+  if (!EnsureSpawner().ok()) return;
   (void)sys::SendPacket(spawner_.socket.get(),
                         absl::string_view(&kPrepareNetwork, 1));
 }

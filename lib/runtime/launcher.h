@@ -96,9 +96,12 @@ class Launcher {
   // Privileges: those of the plan's steps; none of its own.
   absl::StatusOr<Launched> Start(const LaunchSpec& spec);
 
-  // Starts the spawner before the first Start() needs it, and lets it make a
-  // network namespace while the caller does something else. Optional; what
-  // went wrong shows when a start needs it.
+  // Is there a spawner already?
+  bool running();
+
+  // Starts the spawner unless it runs, and lets it make the network namespace
+  // of the next Start() while the caller does something else. Optional; does
+  // nothing if there is one ready. What went wrong shows when a start needs it.
   void PrepareNetwork();
 
  private:

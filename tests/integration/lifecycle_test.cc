@@ -437,6 +437,22 @@ TEST_F(LifecycleTest, AutoRemoveLeavesNothing) {
   }));
 }
 
+// Who waits may come late: the engine's own thread takes the end in.
+TEST_F(LifecycleTest, AutoRemovedContainerTellsHowItEnded) {
+  ContainerConfig config = Shell("exit 7");
+  config.auto_remove = true;
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  ASSERT_TRUE(Eventually([&] {
+    return GetReason(container.Inspect().status()) ==
+           Reason::kContainerNotFound;
+  }));
+  EXPECT_EQ(container.Wait()->code, 7);
+  WaitOptions removed;
+  removed.condition = WaitCondition::kRemoved;
+  EXPECT_EQ(container.Wait(removed)->code, 7);
+}
+
 // Another process may be at work on it when it ends.
 TEST_F(LifecycleTest, AutoRemoveWaitsForWhoHoldsTheContainer) {
   ContainerConfig config = Shell("while [ ! -e /go ]; do sleep .01; done");

@@ -2,6 +2,8 @@
 
 #include <linux/limits.h>
 
+#include <initializer_list>
+
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
@@ -43,31 +45,51 @@ void ForEachChild(int directory, Fn fn) {
   Close(int(fd));
 }
 
-// A new cpuset of v1 has no cpu and no memory node, so nobody could enter.
-// The parent may be just as new, made by a monitor that has not come to this
-// yet or was killed before. The length of the group's value.
-long CopyFromParent(int group, const char* file, char (&value)[256],
-                    int depth) {
-  long fd = OpenAt(group, file, O_RDONLY);
-  if (fd < 0) return fd;
-  long n = ReadAll(int(fd), value, sizeof value);
-  Close(int(fd));
-  if (n > 1 || depth >= kDeepest) return n;
-  fd = OpenAt(group, "..", O_PATH | O_DIRECTORY);
-  if (fd < 0) return fd;
-  n = CopyFromParent(int(fd), file, value, depth + 1);
-  Close(int(fd));
-  if (n > 1) WriteFileAt(group, file, value, size_t(n));
-  return n;
+// What a file of `group` says, with its newline; 0 bytes or 1: nothing.
+struct Value {
+  char text[256];
+  long size;
+
+  Value(int group, const char* file) {
+    size = OpenAt(group, file, O_RDONLY);
+    if (size < 0) return;
+    const int fd = int(size);
+    size = ReadAll(fd, text, sizeof text);
+    Close(fd);
+  }
+  bool empty() const { return size <= 1; }
+};
+
+// A new cpuset of v1 has no cpu and no memory node, so nobody could enter. The
+// parent may be just as new, made by a monitor that has not come to this yet
+// or was killed before.
+void FillCpuset(int group, int depth) {
+  const long parent = OpenAt(group, "..", O_PATH | O_DIRECTORY);
+  if (parent < 0) return;
+  if (depth < kDeepest && Value(int(parent), "cpuset.mems").empty()) {
+    FillCpuset(int(parent), depth + 1);
+  }
+  // The parent balances load over all that the group has. A group with a say
+  // in it has the kernel compute the scheduling domains of the whole machine
+  // anew when it gets its cpus and when it goes.
+  const Value balanced(int(parent), "cpuset.sched_load_balance");
+  if (!balanced.empty() && balanced.text[0] == '1') {
+    WriteFileAt(group, "cpuset.sched_load_balance", "0", 1);
+  }
+  for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
+    const Value value(int(parent), file);
+    if (!value.empty())
+      WriteFileAt(group, file, value.text, size_t(value.size));
+  }
+  Close(int(parent));
 }
 
+// Does nothing if somebody has made the group before, and filled it.
 void FillCpuset(const char* path) {
-  const long fd = Open(path, O_PATH | O_DIRECTORY);
-  if (fd < 0) return;
-  char value[256];
-  CopyFromParent(int(fd), "cpuset.cpus", value, 0);
-  CopyFromParent(int(fd), "cpuset.mems", value, 0);
-  Close(int(fd));
+  const long group = Open(path, O_PATH | O_DIRECTORY);
+  if (group < 0) return;
+  if (Value(int(group), "cpuset.mems").empty()) FillCpuset(int(group), 0);
+  Close(int(group));
 }
 
 // "FROZEN" and "FREEZING" of v1, "1" of v2.

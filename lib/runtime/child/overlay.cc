@@ -17,10 +17,15 @@ namespace {
 // Longest value of fsconfig(FSCONFIG_SET_STRING), without its NUL.
 inline constexpr uint32_t kLongestOption = 255;
 
-// Sets the overlay's directories, from cwd where their paths are too long for
-// fsconfig or have a backslash, which quotes in some of the options.
+// fsconfig takes it as it is: a backslash quotes in some of the options.
+bool IsPlain(const char* path) {
+  return strlen(path) <= kLongestOption && Find(path, "\\") == nullptr;
+}
+
+// Sets one of the overlay's directories, from its parent if need be. The
+// working directory is "/" afterwards.
 long SetDirectory(int fs, const char* key, Str path) {
-  if (path.size <= kLongestOption && Find(path.c_str(), "\\") == nullptr) {
+  if (IsPlain(path.c_str())) {
     return FsConfig(fs, FSCONFIG_SET_STRING, key, path.c_str());
   }
   const char* name = FindLast(path.c_str(), '/');
@@ -53,24 +58,81 @@ OverlayFields ReadOverlay(FieldReader& fields) {
   return f;
 }
 
-long ConfigureOverlay(int fs, OverlayFields f) {
-  while (f.lowers.count > 0) {
-    const Str lower = f.lowers.Take();
-    const long result = SetDirectory(fs, "lowerdir+", lower);
-    if (result < 0) return Fail(result, "fsconfig lowerdir", lower);
+// What all lower directories but the last, which is no layer of the image,
+// have in common, up to and with a slash; may be empty.
+class CommonDirectory {
+ public:
+  explicit CommonDirectory(List lowers) {
+    const Str first = lowers.Take();
+    size_ = first.size < sizeof path_ ? first.size : sizeof path_ - 1;
+    while (lowers.count > 1) {
+      const Str next = lowers.Take();
+      size_t same = 0;
+      while (same < size_ && same < next.size &&
+             first.data[same] == next.data[same]) {
+        ++same;
+      }
+      size_ = same;
+    }
+    while (size_ > 0 && first.data[size_ - 1] != '/') --size_;
+    memcpy(path_, first.data, size_);
+    path_[size_] = '\0';
   }
+
+  const char* path() const { return path_; }
+
+  long Enter() const { return size_ == 0 ? 0 : Sys(SYS_chdir, path_); }
+
+  // `lower` as seen from there.
+  const char* Relative(Str lower) const {
+    const bool below =
+        lower.size > size_ && memcmp(lower.data, path_, size_) == 0;
+    return lower.c_str() + (below ? size_ : 0);
+  }
+
+ private:
+  size_t size_;
+  char path_[PATH_MAX];
+};
+
+// Short paths: each is looked up component by component.
+long SetLowers(int fs, List lowers) {
+  const CommonDirectory common(lowers);
+  long result = common.Enter();
+  if (result < 0) return Fail(result, "chdir", common.path());
+  while (lowers.count > 0) {
+    const Str lower = lowers.Take();
+    const char* relative = common.Relative(lower);
+    if (IsPlain(relative)) {
+      result = FsConfig(fs, FSCONFIG_SET_STRING, "lowerdir+", relative);
+    } else {
+      result = SetDirectory(fs, "lowerdir+", lower);
+      common.Enter();
+    }
+    if (result < 0) {
+      Fail(result, "fsconfig lowerdir", lower);
+      break;
+    }
+  }
+  Sys(SYS_chdir, "/");
+  return result;
+}
+
+long ConfigureOverlay(int fs, OverlayFields f) {
+  long result = SetLowers(fs, f.lowers);
+  if (result < 0) return result;
   if (!f.upper.empty()) {
-    long result = SetDirectory(fs, "upperdir", f.upper);
+    result = SetDirectory(fs, "upperdir", f.upper);
     if (result < 0) return Fail(result, "fsconfig upperdir", f.upper);
     result = SetDirectory(fs, "workdir", f.work);
     if (result < 0) return Fail(result, "fsconfig workdir", f.work);
   }
   while (f.options.count > 0) {
     const Str option = f.options.Take();
-    const long result = SetOption(fs, option);
+    result = SetOption(fs, option);
     if (result < 0) return Fail(result, "fsconfig", option);
   }
-  const long result = FsConfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr);
+  result = FsConfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr);
   if (result < 0) return Fail(result, "fsconfig create", f.mount_point);
   return 0;
 }
@@ -102,24 +164,6 @@ long MakeOverlay(const OverlayFields& f) {
   return result;
 }
 
-// How much of all lower paths but the last is the same, up to a slash. The
-// last one is no layer of the image.
-size_t CommonDirectory(List lowers) {
-  const Str first = lowers.Take();
-  size_t common = first.size;
-  while (lowers.count > 1) {
-    const Str next = lowers.Take();
-    size_t same = 0;
-    while (same < common && same < next.size &&
-           first.data[same] == next.data[same]) {
-      ++same;
-    }
-    common = same;
-  }
-  while (common > 0 && first.data[common - 1] != '/') --common;
-  return common;
-}
-
 void AddEscaped(Text& data, const char* path) {
   for (; *path != '\0'; ++path) {
     if (*path == ':' || *path == ',' || *path == '\\') data.AddChar('\\');
@@ -133,15 +177,10 @@ long MountOverlayByPath(const OverlayFields& f) {
   char data[4096];
   Text text(data, sizeof data);
   List lowers = f.lowers;
-  const size_t common = CommonDirectory(lowers);
-  char directory[PATH_MAX];
-  Text(directory, sizeof directory).AddBytes(List(lowers).Take().data, common);
+  const CommonDirectory common(lowers);
   text.Add("lowerdir=");
   while (lowers.count > 0) {
-    const Str lower = lowers.Take();
-    const bool below =
-        lower.size > common && memcmp(lower.data, directory, common) == 0;
-    AddEscaped(text, lower.c_str() + (below ? common : 0));
+    AddEscaped(text, common.Relative(lowers.Take()));
     if (lowers.count > 0) text.AddChar(':');
   }
   if (!f.upper.empty()) {
@@ -152,8 +191,8 @@ long MountOverlayByPath(const OverlayFields& f) {
     text.AddChar(',').Add(options.Take());
   }
   if (text.cut()) return Fail(-E2BIG, "mount overlay", f.mount_point);
-  long result = common == 0 ? 0 : Sys(SYS_chdir, directory);
-  if (result < 0) return Fail(result, "chdir", directory);
+  long result = common.Enter();
+  if (result < 0) return Fail(result, "chdir", common.path());
   result = Sys(SYS_mount, "overlay", f.mount_point.c_str(), "overlay", 0, data);
   Sys(SYS_chdir, "/");
   if (result < 0) return Fail(result, "mount overlay", f.mount_point);

@@ -133,7 +133,6 @@ void RunSpawner() {
   // Records with another boot's id would be taken for a restarted machine's.
   if (!ReadBootId()) Exit(1);
   SpareNetwork spare;
-  bool served = false;  // a container with a network namespace
   for (;;) {
     int fds[kMaxPassedFds];
     int count = kMaxPassedFds;
@@ -155,9 +154,6 @@ void RunSpawner() {
       }
       if (child < 0) ReportForkFailure(child);
       Close(request.network);
-      // From the second container on, for many programs start one only.
-      if (network && served) spare.Make();
-      served = served || network;
     }
     for (int i = 0; i < count; ++i) Close(fds[i]);
   }
