@@ -59,6 +59,7 @@ enum MountFlags : uint64_t {
   kMountNoFollow = 64,      // source: the link itself
   kMountReadonlyFallback = 128,  // keep the flags that a user namespace locks
   kMountHostPeer = 256,  // cloned by the monitor: a peer of the host's mount
+  kMountCovered = 1024,  // may be an empty directory of the tmpfs on /dev
   kMountRecursiveMap = 512,  // id maps for the whole tree
 };
 

@@ -272,7 +272,8 @@ absl::Status PlanCgroupMount(Planning& p, const oci::Mount& mount,
   const uint64_t attr = options.attr_set;
   p.plan().Add(Op::kMount,
                {"tmpfs", "tmpfs", std::vector<std::string>{"mode=755"}, target,
-                attr & ~uint64_t{MOUNT_ATTR_RDONLY}, uint64_t{0}, uint64_t{0}});
+                attr & ~uint64_t{MOUNT_ATTR_RDONLY}, uint64_t{0},
+                uint64_t{kMountCovered}});
   for (const sys::CgroupHierarchy& hierarchy : layout.hierarchies) {
     if (IsShown(p, hierarchy)) {
       PlanCgroupV1Hierarchy(p, target, hierarchy, attr);

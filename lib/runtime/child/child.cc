@@ -97,7 +97,7 @@ long ExecuteRootStep(Child& child, const StepView& step) {
     case Op::kRootBind:
       return StepRootBind(child, step);
     case Op::kMount:
-      return StepMount(child, fields);
+      return StepMount(child, step);
     case Op::kBind:
     case Op::kBindMapped:
       return StepBind(child, step);

@@ -67,9 +67,11 @@ struct Child {
   // State of the interpretation.
   int root = -1;             // directory of the container's root
   int procfs = -1;           // OwnProcfs(), once there is one
-  int mask = -1;             // the empty tmpfs behind masked directories
+  int mask = -1;             // the mount behind masked directories
   int null = -1;             // the device behind masked files
   int proc = -1, sys = -1;   // what was mounted on /proc and /sys
+  int dev = -1;              // the tmpfs that the plan mounted on /dev
+  int covered = -1;          // PrepareCovered()
   int last_actor = -1;       // index of the last step of M
   bool shared_root = false;  // "/" propagates: the old root must not
   bool new_user = false;     // in a user namespace made by this plan

@@ -58,7 +58,32 @@ bool IsMountSource(Op op) {
          NeedsMonitor(op);
 }
 
-// Opens for the child what it cannot reach itself.
+// Must the child be born by somebody who is in the namespaces already?
+bool StartsInside(const Joins& joins, uint64_t clone_flags) {
+  constexpr uint64_t kTypes = CLONE_NEWPID | CLONE_NEWUSER;
+  return joins.count > 0 &&
+         ((joins.AllTypes() & kTypes) != 0 || (clone_flags & CLONE_NEWUSER));
+}
+
+// Is the network namespace that was made in advance one for this child?
+bool UsesSpareNetwork(const Proc& proc, uint64_t clone_flags,
+                      const Joins& joins) {
+  return proc.network >= 0 && (clone_flags & CLONE_NEWNET) != 0 &&
+         (clone_flags & CLONE_NEWUSER) == 0 &&
+         !StartsInside(joins, clone_flags);
+}
+
+// A whole sysfs, of the child's network namespace.
+bool IsSysfs(const StepView& step) {
+  if (step.op != Op::kMount) return false;
+  FieldReader fields = step.Fields();
+  const Str fstype = fields.S();
+  fields.S();
+  return Equal(fstype.c_str(), "sysfs") && fields.L().count == 0;
+}
+
+// Opens for the child what it cannot reach itself, and what was made in
+// advance.
 long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
   const bool open_sources =
       (clone_flags & CLONE_NEWUSER) != 0 && Sys(SYS_geteuid) == 0;
@@ -81,6 +106,9 @@ long Prepare(Proc& proc, uint64_t clone_flags, PreparedFds& prepared) {
       if (fd < 0) Fail(fd, "open", path);
     } else if (step.op == Op::kAwaitStart) {
       fd = OpenFifoDirectory(proc, fields);
+    } else if (proc.sysfs >= 0 && IsSysfs(step)) {
+      fd = proc.sysfs;
+      proc.sysfs = -1;
     } else if (step.op == Op::kBindFrom) {
       fd = PrepareBindFrom(step, proc.donor, *proc.shared);
     } else if (IsMountSource(step.op) &&
@@ -253,9 +281,7 @@ long EnterNetwork(Birth& birth, int network) {
 
 long CloneDirectly(Birth& birth) {
   Proc& proc = birth.proc;
-  const bool new_network =
-      (birth.flags & CLONE_NEWNET) != 0 && (birth.flags & CLONE_NEWUSER) == 0;
-  const int network = new_network ? proc.network : -1;
+  const int network = proc.network;
   if (network >= 0) birth.flags &= ~uint64_t{CLONE_NEWNET};
   const long result = CloneInto(proc, birth.flags, birth.cgroup, false);
   if (result != 0) CloseAndForget(proc.network);
@@ -337,6 +363,10 @@ long StepClone(Proc& proc, const StepView& step, Joins& joins) {
   Child child;
   Birth birth = {proc, step, joins, prepared, child, flags, -1};
   int pair[2] = {-1, -1};
+  if (!UsesSpareNetwork(proc, flags, joins)) {
+    CloseAndForget(proc.network);
+    CloseAndForget(proc.sysfs);
+  }
   long result = MakeShared(proc);
   if (result == 0) result = Prepare(proc, flags, prepared);
   if (result == 0) result = MakeStdio(proc, child.stdio);
@@ -362,14 +392,12 @@ long StepClone(Proc& proc, const StepView& step, Joins& joins) {
     child.extra_count = proc.extra_count;
     child.preserve_fds = proc.preserve_fds;
     child.last_actor = LastMonitorStep(proc.plan);
-    const uint32_t joined = joins.AllTypes();
-    const bool inside = (joined & (CLONE_NEWPID | CLONE_NEWUSER)) != 0 ||
-                        (flags & CLONE_NEWUSER) != 0;
-    result = joins.count > 0 && inside ? CloneThroughIntermediate(birth)
-                                       : CloneDirectly(birth);
+    result = StartsInside(joins, flags) ? CloneThroughIntermediate(birth)
+                                        : CloneDirectly(birth);
   }
   Close(pair[1]);
   CloseBirth(birth);
+  CloseAndForget(proc.sysfs);
   if (result < 0) return result;
   proc.pid = proc.shared->pid;
   proc.start_ticks = StartTicks(proc.pid);

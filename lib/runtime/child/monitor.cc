@@ -223,6 +223,7 @@ void FillProc(MonitorRequest& request, Proc& proc) {
                           : request.extra_count;
   proc.console = request.console;
   proc.network = request.network;
+  proc.sysfs = request.sysfs;
   proc.pipes = (wire.flags & kLaunchUnmonitored) == 0 &&
                (request.directory >= 0 || request.attach >= 0);
   proc.watch[0] = request.scope;

@@ -22,6 +22,7 @@ struct MonitorRequest {
   int stdio[3] = {-1, -1, -1};
   int attach = -1, scope = -1, health = -1, console = -1;
   int network = -1;  // an unused network namespace, made in advance
+  int sysfs = -1;    // a detached mount of its sysfs
   int extra[kMaxRequestFds];
   uint32_t extra_count = 0;
 };

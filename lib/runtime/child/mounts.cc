@@ -5,6 +5,7 @@
 #include <sys/statfs.h>
 
 #include "lib/base/mutation.h"
+#include "lib/runtime/child/covered.h"
 #include "lib/runtime/child/fail.h"
 #include "lib/runtime/child/map_ids.h"
 #include "lib/runtime/child/overlay.h"
@@ -292,7 +293,8 @@ long StepRootBind(Child& child, const StepView& step) {
   return result < 0 ? Fail(result, "mount_setattr", source) : 0;
 }
 
-long StepMount(Child& child, FieldReader fields) {
+long StepMount(Child& child, const StepView& step) {
+  FieldReader fields = step.Fields();
   const Str fstype = fields.S();
   const Str source = fields.S();
   const List options = fields.L();
@@ -301,17 +303,28 @@ long StepMount(Child& child, FieldReader fields) {
   const uint64_t propagation = fields.U();
   const uint64_t flags = fields.U();
   const bool procfs = Equal(fstype.c_str(), "proc");
-  const char* call;
-  const long mount =
-      MakeMount(fstype.c_str(), source.c_str(), options, attr, &call);
+  if (Equal(target.c_str(), "/dev/pts")) PrepareCovered(child);
+  const char* call = "mount_setattr";
+  long mount = child.prepared->Find(step.index);
+  long result = mount < 0 ? 0 : SetAttr(int(mount), attr, 0, 0, false);
+  if (result < 0) return Fail(result, call, target);
+  if (mount < 0 && (flags & kMountCovered) != 0) {
+    const char* slash = FindLast(target.c_str(), '/');
+    mount = MountCovered(child, slash == nullptr ? "" : slash + 1, attr);
+  }
+  if (mount < 0) {
+    mount = MakeMount(fstype.c_str(), source.c_str(), options, attr, &call);
+  }
   if (mount == -ENODEV && (flags & kMountOptional)) return 0;
   if (mount < 0) return Fail(mount, call, target);
-  const long result =
-      Place(child, int(mount), target, propagation, flags, false, procfs);
+  result = Place(child, int(mount), target, propagation, flags, false, procfs);
   // A whole and writable one serves the steps that write there, too.
   const bool whole = options.count == 0 && (attr & MOUNT_ATTR_RDONLY) == 0;
   if (result == 0 && procfs && whole && child.procfs < 0) {
     child.procfs = int(mount);
+  } else if (result == 0 && Equal(fstype.c_str(), "tmpfs") &&
+             Equal(target.c_str(), "/dev") && child.dev < 0) {
+    child.dev = int(mount);
   } else {
     Close(int(mount));
   }
@@ -361,30 +374,31 @@ long StepSetMountAttr(Child& child, FieldReader fields) {
 
 namespace {
 
-// An empty read-only tmpfs; the second and later ones are bind mounts of the
-// first, which costs no super block.
-long MaskDirectory(Child& child, int target) {
-  if (child.mask >= 0) {
-    const long mount = Sys(SYS_open_tree, child.mask, "",
-                           kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (mount < 0) return mount;
-    const long result = Attach(int(mount), target);
-    Close(int(mount));
-    return result;
-  }
+// An empty read-only directory.
+long MakeMask(Child& child) {
+  constexpr uint64_t kAttr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                             MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const long covered = MountCovered(child, "mask", kAttr);
+  if (covered >= 0) return covered;
   const char* call;
-  const long mount = MakeMount("tmpfs", "tmpfs", List(),
-                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                                   MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-                               &call);
+  return MakeMount("tmpfs", "tmpfs", List(), kAttr, &call);
+}
+
+// The second and later ones are bind mounts of the first.
+long MaskDirectory(Child& child, int target) {
+  const bool first = child.mask < 0;
+  const long mount =
+      first ? MakeMask(child)
+            : Sys(SYS_open_tree, child.mask, "",
+                  kAtEmptyPath | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (mount < 0) return mount;
   const long result = Attach(int(mount), target);
-  if (result < 0) {
+  if (first && result == 0) {
+    child.mask = int(mount);
+  } else {
     Close(int(mount));
-    return result;
   }
-  child.mask = int(mount);
-  return 0;
+  return result;
 }
 
 // The container's /dev/null, if it is one: an image or volume may have put

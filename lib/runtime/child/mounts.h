@@ -9,7 +9,7 @@ namespace containerkit::runtime::child {
 
 long StepPropagation(Child& child, FieldReader fields);
 long StepRootBind(Child& child, const StepView& step);
-long StepMount(Child& child, FieldReader fields);
+long StepMount(Child& child, const StepView& step);
 long StepBind(Child& child, const StepView& step);
 long StepSetMountAttr(Child& child, FieldReader fields);
 long StepMaskPath(Child& child, FieldReader fields);

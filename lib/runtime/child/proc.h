@@ -29,6 +29,7 @@ struct Proc {
   uint32_t preserve_fds = 0;
   int console = -1;
   int network = -1;  // for the first launch, instead of a new one
+  int sysfs = -1;    // of that network
   // Namespaces that the plan names by path, opened by the first launch: what
   // the path meant may be gone when the container is started again.
   int namespaces[kMostJoins] = {};

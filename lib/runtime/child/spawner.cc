@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 
 #include "lib/runtime/child/monitor.h"
+#include "lib/runtime/child/mounts.h"
 #include "lib/runtime/child/process.h"
 #include "lib/runtime/child/sys.h"
 #include "lib/runtime/child/text.h"
@@ -15,20 +16,22 @@ MonitorRequest request;
 uint8_t boot_id[16];
 
 // A network namespace that is ready before the next container needs it:
-// making one takes longer than anything else that a start does.
+// making one takes longer than anything else that a start does. With it comes
+// its sysfs: the kernel looks for one among those of all containers.
 class SpareNetwork {
  public:
   // -1: there is none.
-  int Take() {
-    const int taken = fd_;
-    fd_ = -1;
-    return taken;
+  void Take(int& network, int& sysfs) {
+    network = fd_;
+    sysfs = sysfs_;
+    fd_ = sysfs_ = -1;
   }
 
   // In a child, which must not keep them alive.
   void Forget() {
     CloseAndForget(own_);
     CloseAndForget(fd_);
+    CloseAndForget(sysfs_);
   }
 
   // Makes one, while others are at work. Without the privilege for it there
@@ -40,6 +43,8 @@ class SpareNetwork {
     if (refused_) return;
     fd_ = int(Open(kOwnNetwork, O_RDONLY));
     StepLoopbackUp();
+    const char* call;
+    sysfs_ = int(MakeMount("sysfs", "sysfs", List(), 0, &call));
     // Monitors must never be born in the wrong one.
     if (Sys(SYS_setns, own_, CLONE_NEWNET) < 0) Exit(1);
   }
@@ -48,6 +53,7 @@ class SpareNetwork {
   static constexpr char kOwnNetwork[] = "/proc/thread-self/ns/net";
   int own_ = -1;
   int fd_ = -1;
+  int sysfs_ = -1;  // stays below 0 where it cannot be mounted
   bool refused_ = false;
 };
 
@@ -145,7 +151,8 @@ void RunSpawner() {
         request.wire.magic == kMonitorMagic) {
       TakeFds(fds, count);
       const bool network = (request.wire.flags & kLaunchOwnNetwork) != 0;
-      request.network = network ? spare.Take() : -1;
+      request.network = request.sysfs = -1;
+      if (network) spare.Take(request.network, request.sysfs);
       const long child = Fork();
       if (child == 0) {
         Close(kSpawnerSocket);
@@ -154,6 +161,7 @@ void RunSpawner() {
       }
       if (child < 0) ReportForkFailure(child);
       Close(request.network);
+      Close(request.sysfs);
     }
     for (int i = 0; i < count; ++i) Close(fds[i]);
   }
