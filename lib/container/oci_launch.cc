@@ -124,6 +124,7 @@ absl::StatusOr<OciLaunched> LaunchOciProcess(const runtime::LaunchPlan& plan,
     }
     launch.console_fd = console.theirs.get();
   } else {
+    launch.flags |= runtime::kLaunchGiveStdio;
     int* const streams[] = {&launch.stdin_fd, &launch.stdout_fd,
                             &launch.stderr_fd};
     for (int fd = 0; fd < 3; ++fd) {

@@ -68,6 +68,7 @@ enum LaunchFlags : uint32_t {
   kLaunchPidPrivate = 1 << 6,     // the container has its own pid namespace
   kLaunchDetachOnReply = 1 << 7,  // nobody waits for later events
   kLaunchOwnNetwork = 1 << 8,     // a new network namespace will be needed
+  kLaunchGiveStdio = 1 << 9,      // given streams become the process's user's
 };
 
 enum RestartPolicy : uint32_t {

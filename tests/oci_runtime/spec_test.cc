@@ -135,11 +135,16 @@ TEST_F(SpecTest, APathThatIsNoSuchNamespaceIsRefused) {
   EXPECT_EQ(pid.code, 1);
   EXPECT_THAT(pid.err, HasSubstr("JoinNamespace /proc/self/ns/ipc: setns: "
                                  "Invalid argument"));
-  config["linux"]["namespaces"][1] = {{"type", "network"}};
-  config["linux"]["namespaces"][1]["path"] = Scratch("none");
-  const Result missing = RunConfig(config);
-  EXPECT_EQ(missing.code, 1);
-  EXPECT_THAT(missing.err, HasSubstr(Scratch("none")));
+  WriteText(Scratch("file"), "");
+  for (const char* type : {"network", "pid", "ipc", "uts", "cgroup", "user"}) {
+    for (const char* name : {"none", "file"}) {
+      config["linux"]["namespaces"][1] = {{"type", type},
+                                          {"path", Scratch(name)}};
+      const Result wrong = RunConfig(config);
+      EXPECT_EQ(wrong.code, 1) << type;
+      EXPECT_THAT(wrong.err, HasSubstr(Scratch(name))) << type;
+    }
+  }
   EXPECT_EQ(MustOci({"list", "-q"}), "");
 }
 
@@ -235,6 +240,23 @@ TEST_F(SpecTest, SeccompRefusesByCallAndByArgument) {
             "Seccomp:\t2\n");
   config["linux"].erase("seccomp");
   EXPECT_EQ(Out(config), "alive\nSeccomp:\t0\n");
+}
+
+TEST_F(SpecTest, ASeccompListenerWithoutSomethingToListenToIsIgnored) {
+  Json config = Config("mkdir /tmp/d 2>&1; exit 3");
+  config["linux"]["seccomp"] = {
+      {"defaultAction", "SCMP_ACT_ALLOW"},
+      {"listenerPath", Scratch("no-such-agent")},
+      {"listenerMetadata", "m"},
+      {"syscalls",
+       {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_ERRNO"}}}}};
+  const Result result = RunConfig(config);
+  EXPECT_EQ(result.code, 3) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Operation not permitted"));
+  config["linux"]["seccomp"]["syscalls"][0]["action"] = "SCMP_ACT_NOTIFY";
+  const Result asks = RunConfig(config);
+  EXPECT_EQ(asks.code, 1);
+  EXPECT_THAT(asks.err, HasSubstr(Scratch("no-such-agent")));
 }
 
 TEST_F(SpecTest, SeccompFlagsReachTheKernel) {
@@ -336,6 +358,33 @@ TEST_F(SpecTest, TheUserHasItsGroupsAndUmask) {
   config["process"]["user"] = {
       {"uid", 0}, {"gid", 3}, {"additionalGids", {5, 6}}, {"umask", 0027}};
   EXPECT_EQ(Out(config), "uid=0 gid=3 groups=5,6\n0027\n640\n");
+}
+
+TEST_F(SpecTest, TheUserMayReopenItsStandardStreams) {
+  Json config =
+      Config("cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr");
+  config["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
+  WriteConfig(config);
+  // As a shim gives them: pipes that root made, which nobody else may open.
+  Strings argv = {"sh", "-c",
+                  "exec 3>&1; { echo in | \"$@\" 2>&4 | cat >&3; } 4>&1 | cat",
+                  "sh"};
+  const auto piped = [&](const Strings& arguments) {
+    Strings all = argv;
+    const Strings oci = Arguments(arguments);
+    all.insert(all.end(), oci.begin(), oci.end());
+    return RunProgram(all);
+  };
+  const Result run = piped({"run", "-b", bundle(), "a"});
+  EXPECT_THAT(run.out, HasSubstr("in\n"));
+  EXPECT_THAT(run.out, HasSubstr("out\n"));
+  EXPECT_THAT(run.out, HasSubstr("err\n"));
+  EXPECT_EQ(run.err, "");
+  RunSleeper("b");
+  const Result exec = piped({"exec", "-u", "1000:1000", "b", "sh", "-c",
+                             "cat /dev/stdin; echo out > /dev/stdout"});
+  EXPECT_EQ(exec.out, "in\nout\n");
+  EXPECT_EQ(exec.err, "");
 }
 
 TEST_F(SpecTest, TheOomScoreIsAdjusted) {

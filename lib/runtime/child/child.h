@@ -57,7 +57,7 @@ struct Child {
   PreparedFds* prepared = nullptr;
   int sync = -1;
   int stdio[3] = {-1, -1, -1};  // -1: what the spawner left there (/dev/null)
-  bool own_stdio = false;       // made by the monitor: chown'ed to the user
+  bool own_stdio = false;       // chown'ed to the user
   bool cgroup_by_child = true;  // AttachCgroup not done by an intermediate
   bool unprivileged = false;    // the monitor is not root
   const int* extra = nullptr;

@@ -387,6 +387,7 @@ long StepClone(Proc& proc, const StepView& step, Joins& joins) {
     child.sync = pair[1];
     child.own_stdio = (proc.flags & kLaunchTty) == 0 && proc.pipes;
     for (int fd : proc.given) child.own_stdio = child.own_stdio && fd < 0;
+    if (proc.flags & kLaunchGiveStdio) child.own_stdio = true;
     child.unprivileged = Sys(SYS_geteuid) != 0;
     child.extra = proc.extra;
     child.extra_count = proc.extra_count;
