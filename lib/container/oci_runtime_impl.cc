@@ -57,6 +57,11 @@ bool IsFrozen(const OciRecord& record) {
   return (*cgroup)->Frozen().value_or(false);
 }
 
+// A frozen process of cgroup v1 takes its SIGKILL once it is let go.
+absl::Status LetDie(sys::Cgroup& cgroup) {
+  return cgroup.Frozen().value_or(false) ? cgroup.Thaw() : absl::OkStatus();
+}
+
 // Where a living container is in its life.
 OciStatus LiveStatus(const OciDirectory& directory, const OciRecord& record) {
   if (directory.HasFifo()) return OciStatus::kCreated;
@@ -367,7 +372,11 @@ absl::Status OciRuntimeImpl::Kill(const std::string& id, int signal, bool all) {
   if (!container.process.has_value()) {
     return WithObject(NotRunningError(), "container", id);
   }
-  return WithObject(container.process->Signal(signal), "container", id);
+  CK_RETURN_IF_ERROR(
+      WithObject(container.process->Signal(signal), "container", id));
+  if (signal != SIGKILL) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(const auto cgroup, OpenCgroup(container.record));
+  return cgroup == nullptr ? absl::OkStatus() : LetDie(*cgroup);
 }
 
 absl::Status OciRuntimeImpl::SignalAll(sys::Cgroup& cgroup, int signal) {
@@ -385,7 +394,9 @@ absl::Status OciRuntimeImpl::SignalAll(sys::Cgroup& cgroup, int signal) {
   } else {
     status = pids.status();
   }
-  if (frozen && !was_frozen) status = FirstError(status, cgroup.Thaw());
+  if (frozen && (!was_frozen || signal == SIGKILL)) {
+    status = FirstError(status, cgroup.Thaw());
+  }
   return status;
 }
 
@@ -415,20 +426,20 @@ absl::Status OciRuntimeImpl::Destroy(OciContainer& container) {
     if (!killed.ok() && GetReason(killed) != Reason::kNotRunning) {
       return killed;
     }
-    if (cgroup != nullptr && cgroup->Frozen().value_or(false)) {
-      CK_RETURN_IF_ERROR(cgroup->Thaw());
-    }
-    if (!container.process->WaitGone(kKillTimeout)) {
-      return WrongStatus(
-          container,
-          absl::StrCat("process ", record.pid, " does not end by SIGKILL"),
-          Reason::kContainerRunning);
-    }
   }
-  // What is left in the cgroup: processes of an exec, or of a container that
-  // has no pid namespace of its own.
+  // Also processes of an exec, or of a container that has no pid namespace of
+  // its own; and whoever is frozen.
   if (cgroup != nullptr) {
     CK_RETURN_IF_ERROR(cgroup->KillAll());
+  }
+  if (container.process.has_value() &&
+      !container.process->WaitGone(kKillTimeout)) {
+    return WrongStatus(
+        container,
+        absl::StrCat("process ", record.pid, " does not end by SIGKILL"),
+        Reason::kContainerRunning);
+  }
+  if (cgroup != nullptr) {
     CK_RETURN_IF_ERROR(cgroup->Remove());
   }
   oci::Hooks hooks;

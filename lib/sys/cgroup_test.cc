@@ -90,6 +90,16 @@ class CgroupTest : public ::testing::Test {
     return pid;
   }
 
+  const CgroupDirectory* Freezer() const {
+    for (const CgroupDirectory& directory : directories_) {
+      const auto& names = directory.controllers;
+      if (std::find(names.begin(), names.end(), "freezer") != names.end()) {
+        return &directory;
+      }
+    }
+    return nullptr;
+  }
+
   void WaitForProcesses(size_t count) {
     const absl::Time deadline = absl::Now() + absl::Seconds(10);
     while (absl::Now() < deadline) {
@@ -130,6 +140,25 @@ TEST_F(CgroupTest, KillsFrozenAndForkingProcesses) {
   const absl::Status killed = cgroup_->KillAll();
   EXPECT_TRUE(killed.ok()) << killed;
   EXPECT_TRUE(cgroup_->Processes()->empty());
+}
+
+TEST_F(CgroupTest, KillsWhatSomebodyFroseElsewhere) {
+  const CgroupDirectory* home = Freezer();
+  if (home == nullptr) GTEST_SKIP() << "only v1 has freezers of their own";
+  const pid_t pid = Spawn();
+  const auto last = CgroupDir::Open(directories_.back().path);
+  while (last->Processes().empty()) absl::SleepFor(absl::Milliseconds(1));
+  const std::string path = absl::StrCat(home->path, "-foreign");
+  ASSERT_EQ(mkdir(path.c_str(), 0755), 0);
+  const auto foreign = CgroupDir::Open(path);
+  ASSERT_TRUE(foreign->Write("cgroup.procs", absl::StrCat(pid)).ok());
+  ASSERT_TRUE(foreign->Write("freezer.state", "FROZEN").ok());
+  const absl::Status killed = cgroup_->KillAll();
+  // Let go in any case, so that nothing is left.
+  EXPECT_TRUE(foreign->Write("freezer.state", "THAWED").ok());
+  EXPECT_TRUE(killed.ok()) << killed;
+  EXPECT_TRUE(cgroup_->KillAll().ok());
+  EXPECT_TRUE(foreign->Remove(absl::Now() + absl::Seconds(10)).ok());
 }
 
 TEST_F(CgroupTest, SetsLimitsUpAndDown) {

@@ -58,6 +58,8 @@ class CgroupV1 final : public Cgroup {
   }
   // Processes of all hierarchies: one that left some of them is still ours.
   std::vector<pid_t> AllPids() const;
+  void BringHome(const CgroupDir& freezer,
+                 const std::vector<pid_t>& pids) const;
   absl::StatusOr<std::string> FreezerState() const;
   absl::Status WaitState(absl::string_view state) const;
   absl::Status WriteMemory(const std::vector<CgroupWrite>& writes) const;
@@ -257,6 +259,17 @@ std::vector<pid_t> CgroupV1::AllPids() const {
   return pids;
 }
 
+// Who is in another freezer may be frozen there, where SIGKILL waits for
+// whoever lets it go.
+void CgroupV1::BringHome(const CgroupDir& freezer,
+                         const std::vector<pid_t>& pids) const {
+  const std::vector<pid_t> here = freezer.Processes();
+  for (const pid_t pid : pids) {
+    if (std::binary_search(here.begin(), here.end(), pid)) continue;
+    (void)freezer.Write("cgroup.procs", absl::StrCat(pid));
+  }
+}
+
 absl::Status CgroupV1::KillAll(absl::Duration timeout) {
   CgroupBackoff backoff(absl::Now() + timeout);
   const CgroupDir* freezer = Find("freezer");
@@ -265,6 +278,7 @@ absl::Status CgroupV1::KillAll(absl::Duration timeout) {
     // Killing a forking crowd is a race that only a freezer wins. A frozen
     // process takes its SIGKILL once it is let go, in every case.
     if (!pids.empty() && freezer != nullptr) {
+      BringHome(*freezer, pids);
       (void)freezer->Write("freezer.state", "FROZEN");
       pids = AllPids();
     }

@@ -119,6 +119,35 @@ TEST_F(LifecycleTest, KillTakesNamesAndNumbersAndDefaultsToTerm) {
   }
 }
 
+TEST_F(LifecycleTest, KillEndsAPausedContainer) {
+  for (const Strings& kill :
+       {Strings{"kill", "a", "KILL"}, Strings{"kill", "--all", "a", "KILL"}}) {
+    RunSleeper("a");
+    MustOci({"pause", "a"});
+    EXPECT_EQ(Status("a"), "paused");
+    MustOci({"kill", "a", "TERM"});
+    EXPECT_EQ(Status("a"), "paused");
+    MustOci(kill);
+    ASSERT_TRUE(WaitStatus("a", "stopped"));
+    MustOci({"delete", "a"});
+  }
+}
+
+TEST_F(LifecycleTest, DeleteForceEndsWhatSomebodyFroze) {
+  CK_REQUIRE("cgroup-v1");
+  RunSleeper("a");
+  const pid_t pid = State("a")["pid"];
+  const std::string freezer =
+      absl::StrCat("/sys/fs/cgroup/freezer/ck-oci-test-", getpid());
+  ASSERT_EQ(mkdir(freezer.c_str(), 0755), 0);
+  WriteText(absl::StrCat(freezer, "/cgroup.procs"), absl::StrCat(pid));
+  WriteText(absl::StrCat(freezer, "/freezer.state"), "FROZEN");
+  MustOci({"delete", "-f", "a"});
+  EXPECT_TRUE(IsGone(pid));
+  WriteText(absl::StrCat(freezer, "/freezer.state"), "THAWED");
+  EXPECT_TRUE(WaitFor([&] { return rmdir(freezer.c_str()) == 0; }));
+}
+
 TEST_F(LifecycleTest, KillAllReachesEveryProcess) {
   Json config = Config("sleep 100 & sleep 100 & wait");
   // Without a pid namespace the first process takes no other with it.
