@@ -79,6 +79,27 @@ TEST_F(HooksTest, CreateRuntimeHooksSeeTheHostAndTheContainersNamespaces) {
   EXPECT_NE(ReadText(Scratch("theirs")), ReadText(Scratch("ours")));
 }
 
+TEST_F(HooksTest, HooksSeeAllMountsBeforeTheRootChanges) {
+  Json config = Config("true");
+  config["mounts"].push_back(
+      {{"destination", "/made/late"}, {"type", "tmpfs"}, {"source", "last"}});
+  // Through the container's namespace, which is not the hook's.
+  config["hooks"]["createRuntime"] = Shell(
+      absl::StrCat("pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); "
+                   "grep -c ' - tmpfs last ' /proc/$pid/mountinfo > '",
+                   Scratch("outside"), "'; ! ls '", rootfs(), "/proc/self'"));
+  // Inside it, where the host's files still are.
+  config["hooks"]["createContainer"] = Shell(absl::StrCat(
+      "cd '", rootfs(), "'; ls -d proc/self dev/null > '", Scratch("inside"),
+      "'; "
+      "grep -c ' - tmpfs last ' /proc/self/mountinfo >> '",
+      Scratch("inside"), "'"));
+  const Result result = RunConfig(config);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(ReadText(Scratch("outside")), "1\n");
+  EXPECT_EQ(ReadText(Scratch("inside")), "dev/null\nproc/self\n1\n");
+}
+
 TEST_F(HooksTest, AFailureBeforeTheStartUndoesTheContainer) {
   for (const char* kind : {"prestart", "createRuntime", "createContainer"}) {
     Json config = Config("echo ran");
