@@ -259,7 +259,7 @@ TEST_F(ArchiveSwapTest, C01C05T03AtRandom) {
   for (const Attack& attack : attacks) {
     const absl::Time end = absl::Now() + absl::Seconds(3);
     int runs = 0;
-    while ((absl::Now() < end || runs <= 10) && !HasFailure()) {
+    while (GoesOn(runs, end) && !HasFailure()) {
       ResetRoot(attack);
       const HostState before = HostState::Take({Host()});
       canary_->TakeAccesses();

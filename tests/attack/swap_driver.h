@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace containerkit::attack {
 
 // The container's tree, as the host sees it: calls are counted whose path is
@@ -69,6 +71,10 @@ class RandomSwapper {
  private:
   pid_t pid_;
 };
+
+// Whether races at random go on after `runs` of them: until `end`, but for
+// three at least; with CK_ATTACK_FULL=1 for 5,000 (security.md, S1.2).
+bool GoesOn(int runs, absl::Time end);
 
 }  // namespace containerkit::attack
 

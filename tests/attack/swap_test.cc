@@ -235,7 +235,7 @@ void SwapTest::AtRandom(const Attack& attack, absl::Duration duration) {
   Prepare(attack);
   const absl::Time end = absl::Now() + duration;
   int runs = 0;
-  while (absl::Now() < end && !HasFailure()) {
+  while (GoesOn(runs, end) && !HasFailure()) {
     ResetRoot(attack);
     const HostState before = HostState::Take({canary_->path()});
     canary_->TakeAccesses();
@@ -250,7 +250,6 @@ void SwapTest::AtRandom(const Attack& attack, absl::Duration duration) {
     Judge(attack, run, before, absl::StrCat(attack.name, " at random"));
     ++runs;
   }
-  EXPECT_GT(runs, 3);
   printf("%s: %d random runs\n", attack.name, runs);
 }
 
