@@ -96,6 +96,22 @@ TEST_F(BoxTest, MasksAndProtectsProcAndSys) {
   EXPECT_EQ(result.exit_code, 0);
 }
 
+// They are directories of the tmpfs on /dev, where no path leads to them.
+TEST_F(BoxTest, MasksNeedNoFileSystemOfTheirOwn) {
+  EXPECT_EQ(Out(Shell("for d in /sys/firmware /sys/fs/cgroup; do"
+                      "  [ $(stat -f -c %t $d) = $(stat -f -c %t /dev/shm) ] &&"
+                      "  [ $(stat -c %d $d) = $(stat -c %d /dev) ] ||"
+                      "  grep -q \" $d cgroup2\" /proc/mounts ||"
+                      "  echo \"$d has its own\";"
+                      "  touch $d/x 2>/dev/null && echo \"$d is writable\";"
+                      "done; ls -A /sys/firmware; ls /dev/pts")),
+            "ptmx\n");
+  ContainerConfig config = Shell(
+      "umount /sys/firmware && ls -A /sys/firmware | grep -q . && echo shown");
+  config.security.cap_add = {"SYS_ADMIN"};
+  EXPECT_EQ(Out(config), "shown\n");
+}
+
 TEST_F(BoxTest, PrivilegedMayMount) {
   ContainerConfig config = Shell("mount -t tmpfs none /tmp && echo mounted");
   config.Allow(Privileged{});
