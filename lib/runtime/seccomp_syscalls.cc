@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -14,7 +15,7 @@ namespace containerkit::runtime {
 namespace {
 
 struct Row {
-  const char* name;
+  absl::string_view name;
   // By SeccompArch; -1: not there.
   int16_t numbers[4];
 };
@@ -26,52 +27,45 @@ constexpr Row kRows[] = {
 #undef CK_SYSCALL
 };
 
-const Row* Find(absl::string_view name) {
-  const Row* row = std::lower_bound(std::begin(kRows), std::end(kRows), name,
-                                    [](const Row& a, absl::string_view b) {
-                                      return absl::string_view(a.name) < b;
-                                    });
-  return row != std::end(kRows) && row->name == name ? row : nullptr;
-}
-
 struct MultiplexedRow {
   absl::string_view name;
   Multiplexed value;
 };
 
+// By name, as the rows above.
 constexpr MultiplexedRow kMultiplexed[] = {
-    {"socket", {"socketcall", 1}},
+    {"accept", {"socketcall", 5}},
+    {"accept4", {"socketcall", 18}},
     {"bind", {"socketcall", 2}},
     {"connect", {"socketcall", 3}},
-    {"listen", {"socketcall", 4}},
-    {"accept", {"socketcall", 5}},
-    {"getsockname", {"socketcall", 6}},
     {"getpeername", {"socketcall", 7}},
-    {"socketpair", {"socketcall", 8}},
-    {"send", {"socketcall", 9}},
-    {"recv", {"socketcall", 10}},
-    {"sendto", {"socketcall", 11}},
-    {"recvfrom", {"socketcall", 12}},
-    {"shutdown", {"socketcall", 13}},
-    {"setsockopt", {"socketcall", 14}},
+    {"getsockname", {"socketcall", 6}},
     {"getsockopt", {"socketcall", 15}},
-    {"sendmsg", {"socketcall", 16}},
-    {"recvmsg", {"socketcall", 17}},
-    {"accept4", {"socketcall", 18}},
-    {"recvmmsg", {"socketcall", 19}},
-    {"sendmmsg", {"socketcall", 20}},
-    {"semop", {"ipc", 1}},
-    {"semget", {"ipc", 2}},
-    {"semctl", {"ipc", 3}},
-    {"semtimedop", {"ipc", 4}},
-    {"msgsnd", {"ipc", 11}},
-    {"msgrcv", {"ipc", 12}},
-    {"msgget", {"ipc", 13}},
+    {"listen", {"socketcall", 4}},
     {"msgctl", {"ipc", 14}},
+    {"msgget", {"ipc", 13}},
+    {"msgrcv", {"ipc", 12}},
+    {"msgsnd", {"ipc", 11}},
+    {"recv", {"socketcall", 10}},
+    {"recvfrom", {"socketcall", 12}},
+    {"recvmmsg", {"socketcall", 19}},
+    {"recvmsg", {"socketcall", 17}},
+    {"semctl", {"ipc", 3}},
+    {"semget", {"ipc", 2}},
+    {"semop", {"ipc", 1}},
+    {"semtimedop", {"ipc", 4}},
+    {"send", {"socketcall", 9}},
+    {"sendmmsg", {"socketcall", 20}},
+    {"sendmsg", {"socketcall", 16}},
+    {"sendto", {"socketcall", 11}},
+    {"setsockopt", {"socketcall", 14}},
     {"shmat", {"ipc", 21}},
+    {"shmctl", {"ipc", 24}},
     {"shmdt", {"ipc", 22}},
     {"shmget", {"ipc", 23}},
-    {"shmctl", {"ipc", 24}},
+    {"shutdown", {"socketcall", 13}},
+    {"socket", {"socketcall", 1}},
+    {"socketpair", {"socketcall", 8}},
 };
 
 constexpr std::array<absl::string_view, 21> kArchNames = {
@@ -83,6 +77,21 @@ constexpr std::array<absl::string_view, 21> kArchNames = {
     "SCMP_ARCH_S390X",    "SCMP_ARCH_PARISC",      "SCMP_ARCH_PARISC64",
     "SCMP_ARCH_RISCV64",  "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K",
 };
+
+constexpr auto kByName = [](const auto& a, const auto& b) {
+  return a.name < b.name;
+};
+static_assert(std::is_sorted(std::begin(kRows), std::end(kRows), kByName));
+static_assert(std::is_sorted(std::begin(kMultiplexed), std::end(kMultiplexed),
+                             kByName));
+
+template <typename T, size_t kSize>
+const T* Find(const T (&rows)[kSize], absl::string_view name) {
+  const T* row = std::lower_bound(
+      std::begin(rows), std::end(rows), name,
+      [](const T& a, absl::string_view b) { return a.name < b; });
+  return row != std::end(rows) && row->name == name ? row : nullptr;
+}
 
 }  // namespace
 
@@ -114,7 +123,7 @@ bool IsKnownSeccompArchName(absl::string_view name) {
 
 std::optional<uint32_t> SyscallNumber(SeccompArch arch,
                                       absl::string_view name) {
-  const Row* row = Find(name);
+  const Row* row = Find(kRows, name);
   if (row == nullptr) return std::nullopt;
   const int16_t number = row->numbers[static_cast<int>(arch)];
   if (number < 0) return std::nullopt;
@@ -122,13 +131,13 @@ std::optional<uint32_t> SyscallNumber(SeccompArch arch,
          (arch == SeccompArch::kX32 ? kX32Bit : 0);
 }
 
-bool IsKnownSyscall(absl::string_view name) { return Find(name) != nullptr; }
+bool IsKnownSyscall(absl::string_view name) {
+  return Find(kRows, name) != nullptr;
+}
 
 std::optional<Multiplexed> I386Multiplexed(absl::string_view name) {
-  for (const MultiplexedRow& row : kMultiplexed) {
-    if (row.name == name) return row.value;
-  }
-  return std::nullopt;
+  const MultiplexedRow* row = Find(kMultiplexed, name);
+  return row != nullptr ? std::optional(row->value) : std::nullopt;
 }
 
 }  // namespace containerkit::runtime
