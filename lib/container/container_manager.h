@@ -226,8 +226,7 @@ class ContainerManager {
   absl::Status AddUserFiles(const Loaded& container,
                             runtime::SpecInputs& inputs);
   // Of the image's layers, which never change.
-  std::shared_ptr<const UserFiles> UserFilesOf(
-      const std::vector<std::string>& lowers);
+  std::shared_ptr<const UserFiles> UserFilesOf(const Loaded& container);
   // Uid and gid of the user that was configured, if one was.
   absl::StatusOr<std::optional<std::pair<uint32_t, uint32_t>>> OwnerOf(
       const Loaded& container);
@@ -314,7 +313,7 @@ class ContainerManager {
   absl::flat_hash_map<std::string, int> scopes_ ABSL_GUARDED_BY(mutex_);
   std::vector<Recent> recent_ ABSL_GUARDED_BY(mutex_);  // newest last
   absl::flat_hash_map<std::string, std::shared_ptr<const UserFiles>> user_files_
-      ABSL_GUARDED_BY(mutex_);  // by the lower paths
+      ABSL_GUARDED_BY(mutex_);  // by image id
   // Last: its thread uses everything above.
   LiveProcessTable live_;
 };

@@ -300,6 +300,7 @@ absl::StatusOr<std::string> ContainerManager::DryRun(
   CK_RETURN_IF_ERROR(ResolveContainers(container.config));
   container.image = image.config;
   container.row.id = std::string(64, '0');
+  container.row.image_id = image.id;
   CK_RETURN_IF_ERROR(AssignIds(container));
   CK_ASSIGN_OR_RETURN(const Assembly assembly,
                       Assemble(container, Purpose::kLookup));

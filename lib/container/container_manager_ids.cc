@@ -68,8 +68,7 @@ runtime::DefaultIdMaps MapsOf(const ContainerRecord& record) {
 }
 
 uint32_t ContainerManager::CountIds(const Loaded& container) {
-  const std::shared_ptr<const UserFiles> files =
-      UserFilesOf(env_.store->snapshots().LowerPaths(container.image.diff_ids));
+  const std::shared_ptr<const UserFiles> files = UserFilesOf(container);
   std::vector<std::string> users = container.config.group_add;
   users.push_back(container.config.user.empty() ? container.image.config.user
                                                 : container.config.user);

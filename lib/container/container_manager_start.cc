@@ -15,7 +15,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/digest.h"
 #include "lib/base/mutation.h"
@@ -267,12 +266,10 @@ absl::Status ContainerManager::AddUserFiles(const Loaded& container,
   if (!runtime::NeedsUserFiles(container.config, container.image.config)) {
     return absl::OkStatus();
   }
-  CK_ASSIGN_OR_RETURN(const store::Snapshot paths,
-                      env_.store->snapshots().Paths(container.row.id,
-                                                    container.image.diff_ids));
-  const std::shared_ptr<const UserFiles> image = UserFilesOf(paths.lower_paths);
-  const absl::StatusOr<sys::RootDir> upper =
-      sys::RootDir::Open(paths.upper_path);
+  const std::shared_ptr<const UserFiles> image = UserFilesOf(container);
+  CK_ASSIGN_OR_RETURN(const store::Snapshot own,
+                      env_.store->snapshots().Paths(container.row.id, {}));
+  const absl::StatusOr<sys::RootDir> upper = sys::RootDir::Open(own.upper_path);
   inputs.passwd = image->passwd;
   inputs.group = image->group;
   if (!upper.ok()) return absl::OkStatus();
@@ -282,8 +279,8 @@ absl::Status ContainerManager::AddUserFiles(const Loaded& container,
 }
 
 std::shared_ptr<const ContainerManager::UserFiles>
-ContainerManager::UserFilesOf(const std::vector<std::string>& lowers) {
-  const std::string key = absl::StrJoin(lowers, ":");
+ContainerManager::UserFilesOf(const Loaded& container) {
+  const std::string& key = container.row.image_id;
   {
     const MutexLock lock(&mutex_);
     const auto known = user_files_.find(key);
@@ -292,7 +289,8 @@ ContainerManager::UserFilesOf(const std::vector<std::string>& lowers) {
   auto files = std::make_shared<UserFiles>();
   bool passwd = false;
   bool group = false;
-  for (const std::string& layer : lowers) {
+  for (const std::string& layer :
+       env_.store->snapshots().LowerPaths(container.image.diff_ids)) {
     const absl::StatusOr<sys::RootDir> root = sys::RootDir::Open(layer);
     // A damaged image may be whole again tomorrow.
     if (!root.ok()) return files;
