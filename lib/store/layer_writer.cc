@@ -2,17 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <iterator>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +19,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "lib/base/mutation.h"
 #include "lib/base/status.h"
 #include "lib/sys/file_util.h"
 
@@ -37,7 +32,6 @@ constexpr char kWhiteoutPrefix[] = ".wh.";
 constexpr char kAufsPrefix[] = ".wh..wh.";
 constexpr char kOpaqueMarker[] = ".wh..wh..opq";
 constexpr char kCapability[] = "security.capability";
-constexpr size_t kMaxCachedDirs = 256;
 constexpr size_t kMaxNameBytes = 255;
 
 absl::Status Refuse(Reason reason, absl::string_view path,
@@ -95,20 +89,6 @@ bool IsWhiteout(const struct stat& info) {
   return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
 }
 
-int OpenBeneath(int root_fd, const std::string& path, uint64_t flags,
-                uint64_t resolve) {
-  open_how how = {};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
-  int fd;
-  do {
-    fd = static_cast<int>(syscall(SYS_openat2, root_fd,
-                                  path.empty() ? "." : path.c_str(), &how,
-                                  sizeof(how)));
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-  return fd;
-}
-
 mode_t NodeType(TarEntry::Type type) {
   switch (type) {
     case TarEntry::Type::kCharDevice:
@@ -141,6 +121,13 @@ bool IsAllowedXattr(absl::string_view name) {
                                  !absl::StartsWith(name, "user.overlay."));
 }
 
+// A directory that the archive uses but does not list (or lists later).
+TarEntry UnlistedDir() {
+  return {.type = TarEntry::Type::kDirectory,
+          .mode = 0755,
+          .mtime = {.tv_nsec = UTIME_OMIT}};
+}
+
 // Sizes of the kernel's vfs_cap_data, revisions 1 to 3.
 bool IsCapabilitySize(size_t size) {
   return size == 12 || size == 20 || size == 24;
@@ -165,38 +152,35 @@ absl::Status ClearXattrs(int fd, const std::string& path) {
 
 }  // namespace
 
-std::string LayerWriter::Place::Path() const { return Join(dir->path, name); }
-
 LayerWriter::LayerWriter(const sys::RootDir* root,
                          const LayerWriterOptions& options)
     : root_(root),
       options_(options),
       is_root_(geteuid() == 0),
       own_uid_(geteuid()),
-      own_gid_(getegid()) {
-  dirs_[""] = {};
-}
+      own_gid_(getegid()),
+      dirs_(root) {}
 
 absl::Status LayerWriter::Add(const TarEntry& entry, TarReader& tar) {
-  if (++stats_.entry_count > options_.max_entries ||
-      dirs_.size() > options_.max_directories) {
-    return TooMuch(entry.path, "too many entries");
+  ++stats_.entry_count;
+  CK_RETURN_IF_ERROR(Count(entry.path));
+  if (remembered_bytes_ > options_.max_remembered_bytes) {
+    return TooMuch(entry.path, "too many owners to remember");
   }
-  if (RememberedBytes() > options_.max_remembered_bytes) {
-    return TooMuch(entry.path, "too many directories and owners to remember");
-  }
+  CK_RETURN_IF_ERROR(EnterRoot());
   CK_ASSIGN_OR_RETURN(const std::string path, CleanPath(entry.path));
   if (path.empty()) {
     if (entry.type != TarEntry::Type::kDirectory) {
       return Refuse(Reason::kUnsafePath, entry.path,
                     "the root can only be a directory");
     }
-    return AddDirectory({}, entry);
+    CK_RETURN_IF_ERROR(dirs_.ReturnTo(""));
+    return SetDirMeta(entry, /*is_new=*/false);
   }
   if (absl::StrContains(absl::StrCat("/", path), "/.wh.")) {
     return AddMarker(path);
   }
-  CK_ASSIGN_OR_RETURN(const Place place, PlaceOf(path, /*create=*/true));
+  CK_ASSIGN_OR_RETURN(const Place place, PlaceOf(path));
   switch (entry.type) {
     case TarEntry::Type::kDirectory:
       return AddDirectory(place, entry);
@@ -212,6 +196,11 @@ absl::Status LayerWriter::Add(const TarEntry& entry, TarReader& tar) {
       return AddNode(place, entry);
   }
   return InternalError(kOperation, "unknown entry type");
+}
+
+absl::Status LayerWriter::Count(absl::string_view path) {
+  return ++count_ > options_.max_entries ? TooMuch(path, "too many entries")
+                                         : absl::OkStatus();
 }
 
 // "a//b/./c/" -> "a/b/c"; "" is the root. ".." is taken away together with
@@ -249,94 +238,102 @@ absl::StatusOr<std::string> LayerWriter::CleanPath(
   return absl::StrJoin(parts, "/");
 }
 
-absl::StatusOr<LayerWriter::Place> LayerWriter::PlaceOf(const std::string& path,
-                                                        bool create) {
-  CK_ASSIGN_OR_RETURN(DirPtr dir, OpenDir(std::string(ParentOf(path)), create));
-  return Place{std::move(dir), std::string(NameOf(path))};
+absl::StatusOr<LayerWriter::Place> LayerWriter::PlaceOf(
+    const std::string& path) {
+  CK_RETURN_IF_ERROR(EnterDir(std::string(ParentOf(path))));
+  CK_ASSIGN_OR_RETURN(const int dir_fd, dirs_.fd());
+  return Place{.dir_fd = dir_fd,
+               .name = std::string(NameOf(path)),
+               .path = Join(dirs_.path(), NameOf(path))};
 }
 
-// The directory `path`, from the cache or the kernel. Cached ones stay valid
-// because only this object changes the tree, and ClearWay() empties the cache
-// when it removes a directory or a symlink.
-absl::StatusOr<LayerWriter::DirPtr> LayerWriter::OpenDir(
-    const std::string& path, bool create) {
-  if (last_dir_ != nullptr && path == last_parent_) return last_dir_;
-  const auto it = dir_cache_.find(path);
-  if (it != dir_cache_.end()) {
-    last_parent_ = path;
-    last_dir_ = it->second;
-    return last_dir_;
+absl::StatusOr<LayerWriter::Found> LayerWriter::Resolve(
+    const std::string& path) const {
+  UniqueFd fd = dirs_.Open(path);
+  if (fd.ok()) return Found{std::move(fd), path};
+  if (errno != ELOOP) return CallError(errno, "openat2", path);
+  // A symlink that the archive made: the kernel follows it inside the root,
+  // and tells the real path, by which metadata is kept.
+  absl::StatusOr<UniqueFd> followed =
+      root_->OpenRaw(path, O_PATH | O_DIRECTORY);
+  if (!followed.ok()) {
+    return Refuse(Reason::kArchiveEntryRefused, path,
+                  "a directory on the way is a symlink to nowhere");
   }
-  CK_ASSIGN_OR_RETURN(DirPtr dir, ResolveDir(path, create));
-  if (dir_cache_.size() >= kMaxCachedDirs) dir_cache_.clear();
-  dir_cache_[path] = dir;
-  last_parent_ = path;
-  last_dir_ = dir;
-  return dir;
+  const auto read_path = [](int of) {
+    char buffer[8192];
+    const ssize_t n = readlink(absl::StrCat("/proc/self/fd/", of).c_str(),
+                               buffer, sizeof(buffer));
+    return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+  };
+  const std::string root = read_path(root_->fd());
+  const std::string full = read_path(followed->get());
+  absl::string_view inside = full;
+  if (root.empty() || !absl::ConsumePrefix(&inside, root)) {
+    return Refuse(Reason::kUnsafePath, path, "the name leads out of the root");
+  }
+  absl::ConsumePrefix(&inside, "/");
+  return Found{*std::move(followed), std::string(inside)};
 }
 
-absl::StatusOr<LayerWriter::DirPtr> LayerWriter::ResolveDir(
-    const std::string& path, bool create) {
-  constexpr uint64_t kFlags = O_PATH | O_DIRECTORY;
-  constexpr uint64_t kResolve =
-      Mutated("T03") ? 0 : RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  UniqueFd fd(OpenBeneath(root_->fd(), path, kFlags, kResolve));
-  if (fd.ok()) return std::make_shared<const Dir>(Dir{std::move(fd), path});
-  if (errno == ELOOP) {
-    // A symlink that the archive made: the kernel follows it inside the root,
-    // and tells the real path, by which metadata is kept.
-    fd.Reset(OpenBeneath(root_->fd(), path, kFlags, RESOLVE_IN_ROOT));
-    if (!fd.ok()) {
-      return Refuse(Reason::kArchiveEntryRefused, path,
-                    "a directory on the way is a symlink to nowhere");
-    }
-    const auto read_path = [](int of) {
-      char buffer[8192];
-      const ssize_t n = readlink(absl::StrCat("/proc/self/fd/", of).c_str(),
-                                 buffer, sizeof(buffer));
-      return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
-    };
-    const std::string root = read_path(root_->fd());
-    const std::string full = read_path(fd.get());
-    absl::string_view inside = full;
-    if (root.empty() || !absl::ConsumePrefix(&inside, root)) {
-      return Refuse(Reason::kUnsafePath, path,
-                    "the name leads out of the root");
-    }
-    absl::ConsumePrefix(&inside, "/");
-    return std::make_shared<const Dir>(Dir{std::move(fd), std::string(inside)});
+absl::Status LayerWriter::EnterRoot() {
+  if (!dirs_.empty()) return absl::OkStatus();
+  UniqueFd fd = dirs_.Open("");
+  if (!fd.ok()) return CallError(errno, "openat2", "");
+  CK_RETURN_IF_ERROR(dirs_.Enter("", std::move(fd)));
+  return SetDirMeta(UnlistedDir(), /*is_new=*/true);
+}
+
+// Makes what is missing.
+absl::Status LayerWriter::EnterDir(const std::string& path) {
+  if (dirs_.Has(path)) return dirs_.ReturnTo(path);
+  absl::StatusOr<Found> found = Resolve(path);
+  if (found.ok()) return dirs_.Enter(found->path, std::move(found->fd));
+  const auto detail = GetErrorDetail(found.status());
+  if (detail.has_value() &&
+      (detail->os_errno == ENOENT || detail->os_errno == ENOTDIR)) {
+    return EnterMissingDir(path);
   }
-  if (create && (errno == ENOENT || errno == ENOTDIR)) {
-    return MakeMissingDir(path);
+  return found.status();
+}
+
+// Whether `path` is a directory.
+absl::StatusOr<bool> LayerWriter::EnterIfDir(const std::string& path) {
+  UniqueFd fd = dirs_.Open(path);
+  if (fd.ok()) {
+    CK_RETURN_IF_ERROR(dirs_.Enter(path, std::move(fd)));
+    return true;
   }
+  if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
   return CallError(errno, "openat2", path);
 }
 
-// Makes a directory that the archive uses but does not list (or lists later).
-absl::StatusOr<LayerWriter::DirPtr> LayerWriter::MakeMissingDir(
-    const std::string& path) {
-  CK_ASSIGN_OR_RETURN(const Place place, PlaceOf(path, /*create=*/true));
-  bool opaque = false;
-  if (mkdirat(place.dir->fd.get(), place.name.c_str(), 0700) != 0) {
-    struct stat info;
-    if (errno != EEXIST || fstatat(place.dir->fd.get(), place.name.c_str(),
-                                   &info, AT_SYMLINK_NOFOLLOW) != 0) {
-      return CallError(errno, "mkdirat", path);
-    }
-    if (!IsWhiteout(info)) return CallError(ENOTDIR, "mkdirat", path);
-    // A whiteout and then something below: the lower directory goes, a new
-    // one takes its place.
-    CK_RETURN_IF_ERROR(ClearWay(place, &opaque));
-    if (mkdirat(place.dir->fd.get(), place.name.c_str(), 0700) != 0) {
-      return CallError(errno, "mkdirat", path);
-    }
+absl::Status LayerWriter::EnterMissingDir(const std::string& path) {
+  CK_RETURN_IF_ERROR(Count(path));
+  CK_ASSIGN_OR_RETURN(const Place place, PlaceOf(path));
+  struct stat info;
+  if (fstatat(place.dir_fd, place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) ==
+          0 &&
+      !IsWhiteout(info)) {
+    return CallError(ENOTDIR, "mkdirat", path);
   }
-  const std::string real = place.Path();
-  RememberDir(real, {.opaque = opaque});
-  UniqueFd fd(openat(place.dir->fd.get(), place.name.c_str(),
+  return EnterNewDir(place);
+}
+
+absl::Status LayerWriter::EnterNewDir(const Place& place) {
+  const char* name = place.name.c_str();
+  // A whiteout and then a directory: the lower one goes, a new one takes its
+  // place.
+  bool was_whiteout = false;
+  CK_RETURN_IF_ERROR(MakeNew(
+      place, "mkdirat", [&] { return mkdirat(place.dir_fd, name, 0700); },
+      &was_whiteout));
+  UniqueFd fd(openat(place.dir_fd, name,
                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.ok()) return CallError(errno, "openat", path);
-  return std::make_shared<const Dir>(Dir{std::move(fd), real});
+  if (!fd.ok()) return CallError(errno, "openat", place.path);
+  CK_RETURN_IF_ERROR(dirs_.Enter(place.path, std::move(fd)));
+  CK_RETURN_IF_ERROR(SetDirMeta(UnlistedDir(), /*is_new=*/true));
+  return was_whiteout ? SetOpaque() : absl::OkStatus();
 }
 
 // Names of the whiteout convention: ".wh.NAME", ".wh..wh..opq", the rest of
@@ -351,20 +348,17 @@ absl::Status LayerWriter::AddMarker(const std::string& path) {
   }
   const absl::string_view name = NameOf(path);
   if (name == kOpaqueMarker) {
-    CK_ASSIGN_OR_RETURN(const DirPtr dir,
-                        OpenDir(std::string(ParentOf(path)), /*create=*/true));
-    if (dir->path.empty()) ++stats_.opaque_roots;
-    dirs_[dir->path].opaque = true;
-    return absl::OkStatus();
+    CK_RETURN_IF_ERROR(EnterDir(std::string(ParentOf(path))));
+    if (dirs_.path().empty()) ++stats_.opaque_roots;
+    return SetOpaque();
   }
   if (absl::StartsWith(name, kAufsPrefix)) return absl::OkStatus();
   const absl::string_view hidden = absl::StripPrefix(name, kWhiteoutPrefix);
   if (hidden.empty() || hidden == "." || hidden == "..") {
     return Refuse(Reason::kUnsafePath, path, "the whiteout hides no name");
   }
-  CK_ASSIGN_OR_RETURN(const Place place,
-                      PlaceOf(Join(ParentOf(path), hidden), /*create=*/true));
-  if (mknodat(place.dir->fd.get(), place.name.c_str(), S_IFCHR | 0600,
+  CK_ASSIGN_OR_RETURN(const Place place, PlaceOf(Join(ParentOf(path), hidden)));
+  if (mknodat(place.dir_fd, place.name.c_str(), S_IFCHR | 0600,
               makedev(0, 0)) == 0) {
     return absl::OkStatus();
   }
@@ -372,151 +366,111 @@ absl::Status LayerWriter::AddMarker(const std::string& path) {
   // The layer has something of that name itself, which a whiteout does not
   // concern (OCI image spec, layer.md), and which hides what is below; of a
   // directory it has to be said.
-  const auto it = dirs_.find(place.Path());
-  if (it != dirs_.end()) it->second.opaque = true;
-  return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(const bool is_dir, EnterIfDir(place.path));
+  return is_dir ? SetOpaque() : absl::OkStatus();
 }
 
 template <typename Make>
 absl::Status LayerWriter::MakeNew(const Place& place, absl::string_view call,
-                                  const Make& make) {
+                                  const Make& make, bool* was_whiteout) {
   if (make() >= 0) return absl::OkStatus();
-  if (errno != EEXIST) return CallError(errno, call, place.Path());
-  bool was_whiteout = false;
-  CK_RETURN_IF_ERROR(ClearWay(place, &was_whiteout));
+  if (errno != EEXIST) return CallError(errno, call, place.path);
+  CK_ASSIGN_OR_RETURN(const bool whiteout, ClearWay(place));
+  if (was_whiteout != nullptr) *was_whiteout = whiteout;
   if (make() >= 0) return absl::OkStatus();
-  return CallError(errno, call, place.Path());
+  return CallError(errno, call, place.path);
 }
 
-absl::Status LayerWriter::ClearWay(const Place& place, bool* was_whiteout) {
-  const int dir_fd = place.dir->fd.get();
+// Whether there was a whiteout. A directory that goes is not on the chain,
+// which ends above it.
+absl::StatusOr<bool> LayerWriter::ClearWay(const Place& place) {
   struct stat info;
-  if (fstatat(dir_fd, place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    return CallError(errno, "fstatat", place.Path());
+  if (fstatat(place.dir_fd, place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) !=
+      0) {
+    return CallError(errno, "fstatat", place.path);
   }
-  *was_whiteout = IsWhiteout(info);
-  const std::string path = place.Path();
-  owned_.erase(path);
+  owned_.erase(place.path);
   if (S_ISDIR(info.st_mode)) {
-    ForgetBelow(path);
-    return sys::RemoveTreeAt(dir_fd, place.name);
+    // From before "path0" to after "path/": '0' is the byte after '/'.
+    owned_.erase(owned_.upper_bound(absl::StrCat(place.path, "0")),
+                 owned_.lower_bound(absl::StrCat(place.path, "/")));
+    CK_RETURN_IF_ERROR(sys::RemoveTreeAt(place.dir_fd, place.name));
+    return false;
   }
-  if (S_ISLNK(info.st_mode)) {
-    dir_cache_.clear();
-    last_dir_.reset();
+  if (unlinkat(place.dir_fd, place.name.c_str(), 0) != 0) {
+    return CallError(errno, "unlinkat", place.path);
   }
-  if (unlinkat(dir_fd, place.name.c_str(), 0) != 0) {
-    return CallError(errno, "unlinkat", path);
-  }
-  return absl::OkStatus();
-}
-
-// Drops what is remembered of a directory that is about to be removed.
-void LayerWriter::ForgetBelow(const std::string& path) {
-  dir_cache_.clear();
-  last_dir_.reset();
-  const std::string below = absl::StrCat(path, "/");
-  // '0' is the byte after '/'.
-  const std::string after = absl::StrCat(path, "0");
-  dirs_.erase(path);
-  dirs_.erase(dirs_.lower_bound(below), dirs_.lower_bound(after));
-  owned_.erase(owned_.lower_bound(below), owned_.lower_bound(after));
+  return IsWhiteout(info);
 }
 
 absl::Status LayerWriter::AddDirectory(const Place& place,
                                        const TarEntry& entry) {
-  DirMeta meta = {.mode = entry.mode,
-                  .uid = entry.uid,
-                  .gid = entry.gid,
-                  .has_mtime = true,
-                  .mtime = entry.mtime};
-  if (place.dir == nullptr) {  // The root.
-    meta.opaque = dirs_[""].opaque;
-    dirs_[""] = meta;
-    return SetDirXattrs("", entry, /*is_new=*/false);
+  CK_ASSIGN_OR_RETURN(const bool is_known, EnterIfDir(place.path));
+  if (!is_known) {
+    CK_RETURN_IF_ERROR(EnterNewDir(place));
   }
-  const int dir_fd = place.dir->fd.get();
-  const std::string path = place.Path();
-  bool is_new = true;
-  if (mkdirat(dir_fd, place.name.c_str(), 0700) != 0) {
-    if (errno != EEXIST) return CallError(errno, "mkdirat", path);
-    const auto known = dirs_.find(path);
-    if (known != dirs_.end()) {
-      meta.opaque = known->second.opaque;
-      is_new = false;
-    } else {
-      CK_RETURN_IF_ERROR(ClearWay(place, &meta.opaque));
-      if (mkdirat(dir_fd, place.name.c_str(), 0700) != 0) {
-        return CallError(errno, "mkdirat", path);
-      }
-    }
-  }
-  RememberDir(path, meta);
-  return SetDirXattrs(path, entry, is_new);
+  return SetDirMeta(entry, /*is_new=*/!is_known);
 }
 
-// At once, as they may be many. Those of an earlier entry go.
-absl::Status LayerWriter::SetDirXattrs(const std::string& path,
-                                       const TarEntry& entry, bool is_new) {
+// Of the last directory of the chain. What an earlier entry said goes.
+absl::Status LayerWriter::SetDirMeta(const TarEntry& entry, bool is_new) {
+  const std::string& path = dirs_.path();
+  CK_ASSIGN_OR_RETURN(const int dir_fd, dirs_.fd());
+  owned_.erase(path);
+  CK_RETURN_IF_ERROR(SetOwner(dir_fd, "", is_new, path, entry));
+  CK_RETURN_IF_ERROR(SetDirXattrs(entry, is_new));
+  mode_t mode = entry.mode;
+  if (!is_root_ && (mode & S_IXUSR) == 0) {
+    // Later entries have to get through.
+    Owned(path).mode = S_IFDIR | mode;
+    mode |= S_IXUSR;
+  }
+  dirs_.SetMeta(mode, entry.mtime);
+  return absl::OkStatus();
+}
+
+absl::Status LayerWriter::SetDirXattrs(const TarEntry& entry, bool is_new) {
   if (is_new && entry.xattrs.empty()) return absl::OkStatus();
-  const UniqueFd fd(OpenBeneath(root_->fd(), path, O_RDONLY | O_DIRECTORY,
-                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-  if (!fd.ok()) return CallError(errno, "openat2", path);
+  const std::string& path = dirs_.path();
+  CK_ASSIGN_OR_RETURN(const int dir_fd, dirs_.fd());
+  const UniqueFd fd(openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok()) return CallError(errno, "openat", path);
   if (!is_new) {
-    owned_.erase(path);
     CK_RETURN_IF_ERROR(ClearXattrs(fd.get(), path));
   }
-  return SetXattrs(fd.get(), path, entry.xattrs);
+  return SetXattrs(fd.get(), path, entry);
 }
 
-void LayerWriter::RememberDir(const std::string& path, const DirMeta& meta) {
-  const auto [it, is_new] = dirs_.try_emplace(path);
-  if (is_new) remembered_bytes_ += path.size();
-  if (WaitsForSink(meta) && !WaitsForSink(it->second)) {
-    // What Finish() adds, when it is too late to refuse.
-    remembered_bytes_ += 3 * path.size() + 400;
-  }
-  it->second = meta;
-}
-
-bool LayerWriter::WaitsForSink(const DirMeta& meta) const {
-  return !is_root_ && options_.ownership_sink != nullptr &&
-         NeedsChown(meta.uid, meta.gid);
-}
-
-uint64_t LayerWriter::RememberedBytes() const {
-  constexpr uint64_t kEntryBytes = 200;
-  return (dirs_.size() + owned_.size()) * kEntryBytes + remembered_bytes_;
+absl::Status LayerWriter::SetOpaque() {
+  CK_ASSIGN_OR_RETURN(const int dir_fd, dirs_.fd());
+  CK_RETURN_IF_ERROR(sys::SetXattrFd(
+      dir_fd,
+      options_.user_xattrs ? "user.overlay.opaque" : "trusted.overlay.opaque",
+      "y"))
+      << "layer entry " << dirs_.path();
+  return absl::OkStatus();
 }
 
 absl::Status LayerWriter::AddFile(const Place& place, const TarEntry& entry,
                                   TarReader& tar) {
   UniqueFd fd;
   CK_RETURN_IF_ERROR(MakeNew(place, "openat", [&] {
-    fd.Reset(openat(place.dir->fd.get(), place.name.c_str(),
+    fd.Reset(openat(place.dir_fd, place.name.c_str(),
                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     0600));
     return fd.get();
   }));
   CK_RETURN_IF_ERROR(CopyContent(fd.get(), entry, tar));
   stats_.file_bytes += entry.size;
-  const bool plain =
-      entry.uid == own_uid_ && entry.gid == own_gid_ && entry.xattrs.empty();
-  if (!plain) {
-    const std::string path = place.Path();
-    CK_RETURN_IF_ERROR(SetOwner(fd.get(), "", true, path, entry));
-    CK_RETURN_IF_ERROR(SetXattrs(fd.get(), path, entry.xattrs));
-    // For its capability alone it is remembered with the mode of now.
-    const auto owned = owned_.find(path);
-    if (owned != owned_.end()) owned->second.mode = S_IFREG | entry.mode;
-  }
+  CK_RETURN_IF_ERROR(SetOwner(fd.get(), "", true, place.path, entry));
+  CK_RETURN_IF_ERROR(SetXattrs(fd.get(), place.path, entry));
   // After chown(2), which clears set-id bits.
   if (fchmod(fd.get(), entry.mode) != 0) {
-    return CallError(errno, "fchmod", place.Path());
+    return CallError(errno, "fchmod", place.path);
   }
   const timespec times[2] = {entry.mtime, entry.mtime};
   if (futimens(fd.get(), times) != 0) {
-    return CallError(errno, "futimens", place.Path());
+    return CallError(errno, "futimens", place.path);
   }
   return absl::OkStatus();
 }
@@ -556,16 +510,16 @@ absl::Status LayerWriter::AddSymlink(const Place& place,
     return Refuse(Reason::kArchiveEntryRefused, entry.path,
                   "the symlink has no target");
   }
-  const int dir_fd = place.dir->fd.get();
+  const int dir_fd = place.dir_fd;
   const char* name = place.name.c_str();
   CK_RETURN_IF_ERROR(MakeNew(place, "symlinkat", [&] {
     return symlinkat(entry.link_target.c_str(), dir_fd, name);
   }));
-  CK_RETURN_IF_ERROR(SetOwner(dir_fd, place.name, true, place.Path(), entry));
+  CK_RETURN_IF_ERROR(SetOwner(dir_fd, place.name, true, place.path, entry));
   stats_.dropped_xattrs += entry.xattrs.size();
   const timespec times[2] = {entry.mtime, entry.mtime};
   if (utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) != 0) {
-    return CallError(errno, "utimensat", place.Path());
+    return CallError(errno, "utimensat", place.path);
   }
   return absl::OkStatus();
 }
@@ -580,28 +534,28 @@ absl::Status LayerWriter::AddHardlink(const Place& place,
     return Refuse(Reason::kArchiveEntryRefused, entry.path,
                   "hardlink to a directory");
   }
-  absl::StatusOr<Place> source = PlaceOf(target, /*create=*/false);
-  if (absl::IsNotFound(source.status())) {
+  const absl::StatusOr<Found> dir = Resolve(std::string(ParentOf(target)));
+  if (absl::IsNotFound(dir.status())) {
     return Refuse(Reason::kArchiveEntryRefused, entry.path, missing);
   }
-  CK_RETURN_IF_ERROR(source.status());
+  CK_RETURN_IF_ERROR(dir.status());
+  const std::string name(NameOf(target));
   struct stat from, to;
-  if (fstatat(source->dir->fd.get(), source->name.c_str(), &from,
-              AT_SYMLINK_NOFOLLOW) != 0) {
+  if (fstatat(dir->fd.get(), name.c_str(), &from, AT_SYMLINK_NOFOLLOW) != 0) {
     return Refuse(Reason::kArchiveEntryRefused, entry.path, missing);
   }
   if (S_ISDIR(from.st_mode) || IsWhiteout(from)) {
     return Refuse(Reason::kArchiveEntryRefused, entry.path,
                   "hardlink to a directory or whiteout");
   }
-  if (fstatat(place.dir->fd.get(), place.name.c_str(), &to,
-              AT_SYMLINK_NOFOLLOW) == 0 &&
+  if (fstatat(place.dir_fd, place.name.c_str(), &to, AT_SYMLINK_NOFOLLOW) ==
+          0 &&
       to.st_ino == from.st_ino) {
     return absl::OkStatus();
   }
   CK_RETURN_IF_ERROR(MakeNew(place, "linkat", [&] {
-    return linkat(source->dir->fd.get(), source->name.c_str(),
-                  place.dir->fd.get(), place.name.c_str(), 0);
+    return linkat(dir->fd.get(), name.c_str(), place.dir_fd, place.name.c_str(),
+                  0);
   }));
   return absl::OkStatus();
 }
@@ -612,7 +566,7 @@ absl::Status LayerWriter::AddNode(const Place& place, const TarEntry& entry) {
     return Refuse(Reason::kArchiveEntryRefused, entry.path,
                   "device 0:0 is overlay's whiteout");
   }
-  const int dir_fd = place.dir->fd.get();
+  const int dir_fd = place.dir_fd;
   const char* name = place.name.c_str();
   bool denied = false;
   CK_RETURN_IF_ERROR(MakeNew(place, "mknodat", [&] {
@@ -626,7 +580,7 @@ absl::Status LayerWriter::AddNode(const Place& place, const TarEntry& entry) {
     ++stats_.dropped_devices;
     return absl::OkStatus();
   }
-  const std::string path = place.Path();
+  const std::string path = place.path;
   CK_RETURN_IF_ERROR(SetOwner(dir_fd, place.name, true, path, entry));
   // It is no symlink: this object just made it. chmod does not open it.
   if (fchmodat(dir_fd, name, entry.mode, 0) != 0) {
@@ -640,16 +594,9 @@ absl::Status LayerWriter::AddNode(const Place& place, const TarEntry& entry) {
   return absl::OkStatus();
 }
 
-bool LayerWriter::NeedsChown(uint32_t uid, uint32_t gid) const {
-  return is_root_ ? uid != own_uid_ || gid != own_gid_ : uid != 0 || gid != 0;
-}
-
 OwnedEntry& LayerWriter::Owned(const std::string& path) {
   const auto [it, is_new] = owned_.try_emplace(path);
-  if (is_new) {
-    it->second.path = path;
-    remembered_bytes_ += 2 * path.size();
-  }
+  if (is_new) remembered_bytes_ += 200 + path.size();
   return it->second;
 }
 
@@ -658,8 +605,9 @@ OwnedEntry& LayerWriter::Owned(const std::string& path) {
 absl::Status LayerWriter::SetOwner(int dir_fd, const std::string& name,
                                    bool is_new, const std::string& path,
                                    const TarEntry& entry) {
-  if (is_new && !NeedsChown(entry.uid, entry.gid)) return absl::OkStatus();
   if (is_root_) {
+    const bool is_own = entry.uid == own_uid_ && entry.gid == own_gid_;
+    if (is_new && is_own) return absl::OkStatus();
     if (fchownat(dir_fd, name.c_str(), entry.uid, entry.gid,
                  AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0)) !=
         0) {
@@ -667,6 +615,7 @@ absl::Status LayerWriter::SetOwner(int dir_fd, const std::string& name,
     }
     return absl::OkStatus();
   }
+  if (entry.uid == 0 && entry.gid == 0) return absl::OkStatus();
   if (options_.ownership_sink == nullptr) {
     ++stats_.dropped_owners;
     return absl::OkStatus();
@@ -678,11 +627,10 @@ absl::Status LayerWriter::SetOwner(int dir_fd, const std::string& name,
   return absl::OkStatus();
 }
 
-absl::Status LayerWriter::SetXattrs(
-    int fd, const std::string& path,
-    const std::vector<std::pair<std::string, std::string>>& xattrs) {
+absl::Status LayerWriter::SetXattrs(int fd, const std::string& path,
+                                    const TarEntry& entry) {
   size_t total = 0;
-  for (const auto& [name, value] : xattrs) {
+  for (const auto& [name, value] : entry.xattrs) {
     total += name.size() + value.size();
     if (total > options_.max_xattr_bytes) {
       return TooMuch(path, "extended attributes are too large");
@@ -697,10 +645,8 @@ absl::Status LayerWriter::SetXattrs(
         return Refuse(Reason::kArchiveEntryRefused, path,
                       "its security.capability has a wrong size");
       }
-      struct stat info;
-      if (fstat(fd, &info) != 0) return CallError(errno, "fstat", path);
       OwnedEntry& owned = Owned(path);
-      owned.mode = owned.mode != 0 ? owned.mode : info.st_mode;
+      owned.mode = FileType(entry.type) | entry.mode;
       owned.capability = value;
       remembered_bytes_ += value.size();
       continue;
@@ -717,54 +663,24 @@ absl::Status LayerWriter::SetXattrs(
   return absl::OkStatus();
 }
 
-absl::Status LayerWriter::FinishDir(const std::string& path,
-                                    const DirMeta& meta) {
-  const UniqueFd fd(OpenBeneath(root_->fd(), path, O_RDONLY | O_DIRECTORY,
-                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-  if (!fd.ok()) return CallError(errno, "openat2", path);
-  if (meta.opaque) {
-    const char* name =
-        options_.user_xattrs ? "user.overlay.opaque" : "trusted.overlay.opaque";
-    if (fsetxattr(fd.get(), name, "y", 1, 0) != 0) {
-      return SyscallError(errno, kOperation, "fsetxattr", path);
-    }
-  }
-  const TarEntry entry = {.type = TarEntry::Type::kDirectory,
-                          .mode = meta.mode,
-                          .uid = meta.uid,
-                          .gid = meta.gid};
-  CK_RETURN_IF_ERROR(SetOwner(fd.get(), "", true, path, entry));
-  // For its capability it had been remembered with the mode of that time.
-  const auto owned = owned_.find(path);
-  if (owned != owned_.end()) owned->second.mode = S_IFDIR | meta.mode;
-  if (fchmod(fd.get(), meta.mode) != 0) return CallError(errno, "fchmod", path);
-  if (meta.has_mtime) {
-    const timespec times[2] = {meta.mtime, meta.mtime};
-    if (futimens(fd.get(), times) != 0) {
-      return CallError(errno, "futimens", path);
-    }
+// Of directories that had to stay passable.
+absl::Status LayerWriter::SetWaitingModes() {
+  for (const auto& [path, owned] : owned_) {
+    const UniqueFd fd = dirs_.Open(path);
+    if (!fd.ok()) return CallError(errno, "openat2", path);
+    CK_RETURN_IF_ERROR(sys::ChmodFd(fd.get(), owned.mode & 07777))
+        << "layer entry " << path;
   }
   return absl::OkStatus();
 }
 
 absl::Status LayerWriter::Finish() {
-  last_dir_.reset();
-  dir_cache_.clear();
-  // Backwards: children before parents, whose new mode may bar the way.
-  for (auto it = dirs_.rbegin(); it != dirs_.rend(); ++it) {
-    CK_RETURN_IF_ERROR(FinishDir(it->first, it->second));
-  }
+  CK_RETURN_IF_ERROR(EnterRoot());
+  CK_RETURN_IF_ERROR(dirs_.LeaveAll());
+  if (options_.ownership_sink == nullptr) return SetWaitingModes();
   if (owned_.empty()) return absl::OkStatus();
-  std::vector<OwnedEntry> entries;
-  entries.reserve(owned_.size());
-  // Not both at once.
-  while (!owned_.empty()) {
-    const auto last = std::prev(owned_.end());
-    entries.push_back(std::move(last->second));
-    owned_.erase(last);
-  }
   CK_ASSIGN_OR_RETURN(const uint64_t dropped,
-                      options_.ownership_sink->Apply(*root_, entries),
+                      options_.ownership_sink->Apply(*root_, owned_),
                       "set owners of layer");
   stats_.dropped_owners += dropped;
   return absl::OkStatus();

@@ -5,17 +5,17 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "lib/base/unique_fd.h"
+#include "lib/store/dir_chain.h"
 #include "lib/store/tar_reader.h"
 #include "lib/sys/root_dir.h"
 
@@ -23,8 +23,6 @@ namespace containerkit::store {
 
 // An owner or capability that the unpacking process may not set by itself.
 struct OwnedEntry {
-  // Inside the layer, no leading slash; empty: its root.
-  std::string path;
   uint32_t uid = 0;
   uint32_t gid = 0;
   // Type and permission bits. To be set again after chown(2), which clears
@@ -34,16 +32,19 @@ struct OwnedEntry {
   std::string capability;
 };
 
+// By path inside the layer, no leading slash; empty: its root. Children come
+// before parents, so that a directory's new owner does not bar the way.
+using OwnedEntries = std::map<std::string, OwnedEntry, std::greater<>>;
+
 // Sets what needs privileges, in one batch a layer: a helper in a user
 // namespace with the user's sub-ids, in a rootless store.
 class OwnershipSink {
  public:
   virtual ~OwnershipSink() = default;
-  // `root` is the layer's root. Entries come children before parents, so that
-  // a directory's new owner does not bar the way. How many owners could not be
-  // set, since no sub-id stands for them.
-  virtual absl::StatusOr<uint64_t> Apply(
-      const sys::RootDir& root, const std::vector<OwnedEntry>& entries) = 0;
+  // `root` is the layer's root. How many owners could not be set, since no
+  // sub-id stands for them.
+  virtual absl::StatusOr<uint64_t> Apply(const sys::RootDir& root,
+                                         const OwnedEntries& entries) = 0;
 };
 
 struct LayerWriterOptions {
@@ -52,10 +53,10 @@ struct LayerWriterOptions {
   // Who sets owners when this process is not root. Null: they are dropped,
   // with a warning: right for containers that have one user.
   OwnershipSink* ownership_sink = nullptr;
+  // And directories that the archive uses but does not list.
   uint64_t max_entries = 4'000'000;
-  // Directories, and without root the owners of other entries, are remembered
-  // until Finish(): with about 200 bytes each, and their paths.
-  uint64_t max_directories = 1'000'000;
+  // Without root, OwnedEntries are remembered until Finish(): each with about
+  // 200 bytes, and its path.
   uint64_t max_remembered_bytes = uint64_t{512} << 20;
   // Directories above an entry, and bytes of its path.
   int max_depth = 512;
@@ -99,42 +100,34 @@ class LayerWriter {
   //         those of `tar`; as the system calls.
   absl::Status Add(const TarEntry& entry, TarReader& tar);
 
-  // Sets metadata of directories (which had to stay writable until now) and
-  // hands owners to the sink.
+  // Leaves the last directories and hands owners to the sink.
   absl::Status Finish();
 
   const LayerWriterStats& stats() const { return stats_; }
 
  private:
-  // An open directory and its real path inside the root.
-  struct Dir {
+  // A name in the chain's last directory.
+  struct Place {
+    int dir_fd = -1;
+    std::string name;
+    // Without symlinks.
+    std::string path;
+  };
+  // A directory, and its path without symlinks.
+  struct Found {
     UniqueFd fd;
     std::string path;
   };
-  using DirPtr = std::shared_ptr<const Dir>;
-
-  // What a directory is to get in Finish().
-  struct DirMeta {
-    mode_t mode = 0755;
-    uint32_t uid = 0;
-    uint32_t gid = 0;
-    bool has_mtime = false;
-    bool opaque = false;
-    timespec mtime = {};
-  };
-
-  // Where an entry goes: a name in an open directory.
-  struct Place {
-    DirPtr dir;
-    std::string name;
-    std::string Path() const;
-  };
 
   absl::StatusOr<std::string> CleanPath(absl::string_view raw) const;
-  absl::StatusOr<DirPtr> OpenDir(const std::string& path, bool create);
-  absl::StatusOr<DirPtr> ResolveDir(const std::string& path, bool create);
-  absl::StatusOr<DirPtr> MakeMissingDir(const std::string& path);
-  absl::StatusOr<Place> PlaceOf(const std::string& path, bool create);
+  absl::Status Count(absl::string_view path);
+  absl::StatusOr<Found> Resolve(const std::string& path) const;
+  absl::Status EnterRoot();
+  absl::Status EnterDir(const std::string& path);
+  absl::StatusOr<bool> EnterIfDir(const std::string& path);
+  absl::Status EnterMissingDir(const std::string& path);
+  absl::Status EnterNewDir(const Place& place);
+  absl::StatusOr<Place> PlaceOf(const std::string& path);
 
   absl::Status AddMarker(const std::string& path);
   absl::Status AddDirectory(const Place& place, const TarEntry& entry);
@@ -148,23 +141,18 @@ class LayerWriter {
   // in the way, removes that and runs it again.
   template <typename Make>
   absl::Status MakeNew(const Place& place, absl::string_view call,
-                       const Make& make);
-  absl::Status ClearWay(const Place& place, bool* was_whiteout);
+                       const Make& make, bool* was_whiteout = nullptr);
+  absl::StatusOr<bool> ClearWay(const Place& place);
   absl::Status CopyContent(int fd, const TarEntry& entry, TarReader& tar);
 
   absl::Status SetOwner(int dir_fd, const std::string& name, bool is_new,
                         const std::string& path, const TarEntry& entry);
-  absl::Status SetXattrs(
-      int fd, const std::string& path,
-      const std::vector<std::pair<std::string, std::string>>& xattrs);
-  absl::Status SetDirXattrs(const std::string& path, const TarEntry& entry,
-                            bool is_new);
-  absl::Status FinishDir(const std::string& path, const DirMeta& meta);
-  void RememberDir(const std::string& path, const DirMeta& meta);
-  bool WaitsForSink(const DirMeta& meta) const;
-  uint64_t RememberedBytes() const;
-  bool NeedsChown(uint32_t uid, uint32_t gid) const;
-  void ForgetBelow(const std::string& path);
+  absl::Status SetXattrs(int fd, const std::string& path,
+                         const TarEntry& entry);
+  absl::Status SetDirMeta(const TarEntry& entry, bool is_new);
+  absl::Status SetDirXattrs(const TarEntry& entry, bool is_new);
+  absl::Status SetOpaque();
+  absl::Status SetWaitingModes();
   OwnedEntry& Owned(const std::string& path);
 
   const sys::RootDir* root_;
@@ -173,12 +161,11 @@ class LayerWriter {
   const uint32_t own_uid_;
   const uint32_t own_gid_;
   LayerWriterStats stats_;
-  std::string last_parent_;
-  DirPtr last_dir_;
-  absl::flat_hash_map<std::string, DirPtr> dir_cache_;
-  std::map<std::string, DirMeta> dirs_;
-  std::map<std::string, OwnedEntry> owned_;
-  // Of strings in them: what was ever there, for removals are rare.
+  // Entries, and directories that are not listed.
+  uint64_t count_ = 0;
+  DirChain dirs_;
+  OwnedEntries owned_;
+  // By owned_: what was ever there, for removals are rare.
   uint64_t remembered_bytes_ = 0;
 };
 

@@ -320,6 +320,12 @@ TEST_F(LayerWriterAttackTest, T07LimitsLengthDepthAndNumber) {
   EXPECT_EQ(
       GetReason(Unpack(TarBuilder().File("1", "").File("2", "").File("3", ""))),
       Reason::kLimitExceeded);
+  Reset();
+  // Directories that no entry lists count too.
+  EXPECT_TRUE(Unpack(TarBuilder().File("d/f", "")).ok());
+  Reset();
+  EXPECT_EQ(GetReason(Unpack(TarBuilder().File("d/d/f", ""))),
+            Reason::kLimitExceeded);
 }
 
 // T10: a sparse map is read as a whole; what a header may take has a limit.

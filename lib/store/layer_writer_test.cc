@@ -24,6 +24,21 @@ namespace {
 
 using LayerWriterTest = LayerWriterFixture;
 
+// Collects what it is given.
+class FakeSink final : public OwnershipSink {
+ public:
+  absl::StatusOr<uint64_t> Apply(const sys::RootDir&,
+                                 const OwnedEntries& entries) override {
+    for (const auto& [path, entry] : entries) {
+      seen.push_back(absl::StrCat(path, " ", entry.uid, ":", entry.gid));
+      modes.push_back(entry.mode);
+    }
+    return 1;
+  }
+  std::vector<std::string> seen;
+  std::vector<mode_t> modes;
+};
+
 TEST_F(LayerWriterTest, WritesFilesWithExactModesAndTimes) {
   ASSERT_TRUE(Unpack(TarBuilder()
                          .Dir("d", 01777)
@@ -72,6 +87,168 @@ TEST_F(LayerWriterTest, SetsTheRootsAttributes) {
   ASSERT_TRUE(Unpack(TarBuilder().Dir("./", 0711).File("./f", "")).ok());
   EXPECT_EQ(Mode(""), S_IFDIR | 0711u);
   EXPECT_EQ(Stat("").st_mtim.tv_sec, 1000000000);
+}
+
+// In whatever order, a directory has the attributes of its last entry, and
+// what is not listed keeps its own.
+TEST_F(LayerWriterTest, DirectoriesKeepTheirTimesAndModes) {
+  const TarMember d = {.path = "d", .type = '5', .mode = 02550, .mtime = 7};
+  TarMember other = d;
+  other.mtime = 5;
+  const TarMember e = {.path = "d/e", .type = '5', .mode = 0500, .mtime = 9};
+  const auto file = [](const std::string& path) {
+    return TarMember{.path = path};
+  };
+  const std::vector<std::vector<TarMember>> orders = {
+      {d, e, file("d/e/f"), file("d/g")},
+      {file("d/e/f"), file("d/g"), e, d},
+      {file("d/e/f"), d, file("d/g"), e},
+      {d, file("x/y/z"), e, file("x/y"), file("d/e/f"), file("x/1"),
+       file("d/g"), file("d/e/f")},
+      {other, e, file("d/e/f"), d, file("d/g")},
+      {d,
+       e,
+       file("x"),
+       {.path = "l", .type = '2', .link = "d/e"},
+       file("l/f"),
+       file("x"),
+       file("d/g")},
+      {d,
+       e,
+       file("x"),
+       {.path = "d/e/f", .type = '1', .link = "x"},
+       {.path = "d/g", .type = '1', .link = "d/e/f"}},
+      {d, e, file("d/e/f"), file("d/g/h"), file("x"), file("d/g")}};
+  const auto check = [&](bool) {
+    for (size_t i = 0; i < orders.size(); ++i) {
+      TarBuilder tar;
+      for (const TarMember& member : orders[i]) tar.Add(member);
+      const absl::Status status = Unpack(tar);
+      EXPECT_TRUE(status.ok()) << i << ": " << status;
+      EXPECT_EQ(Mode("d"), S_IFDIR | 02550u) << i;
+      EXPECT_EQ(Mode("d/e"), S_IFDIR | 0500u) << i;
+      EXPECT_EQ(Stat("d").st_mtim.tv_sec, 7) << i;
+      EXPECT_EQ(Stat("d/e").st_mtim.tv_sec, 9) << i;
+      EXPECT_TRUE(S_ISREG(Mode("d/e/f"))) << i;
+      EXPECT_TRUE(S_ISREG(Mode("d/g"))) << i;
+      EXPECT_TRUE(sys::RemoveTreeAt(root().fd(), "d").ok());
+      EXPECT_TRUE(sys::RemoveTreeAt(root().fd(), "x").ok());
+      EXPECT_TRUE(sys::RemoveTreeAt(root().fd(), "l").ok());
+    }
+    return !HasFailure();
+  };
+  check(false);
+  AsUser(check);
+}
+
+// Without root a directory stays passable as long as entries may come.
+TEST_F(LayerWriterTest, DirectoriesWithoutPermissionsCanBeFilled) {
+  AsUser([this](bool with_sink) {
+    FakeSink sink;
+    if (with_sink) options_.ownership_sink = &sink;
+    const absl::Status status = Unpack(TarBuilder()
+                                           .Dir("d", 0)
+                                           .Dir("d/e", 0600)
+                                           .Dir("d/listed", 0)
+                                           .Dir("d/listed", 0711)
+                                           .Dir("d/gone", 0)
+                                           .File("d/gone", "")
+                                           .File("x", "1")
+                                           .Symlink("l", "d/e")
+                                           .File("l/f", "2")
+                                           .Hardlink("h", "d/e/f")
+                                           .Dir("./", 0600));
+    EXPECT_TRUE(status.ok()) << status;
+    if (with_sink) {
+      return Read("h") == "2" &&
+             sink.seen ==
+                 std::vector<std::string>{"d/e 0:0", "d 0:0", " 0:0"} &&
+             sink.modes ==
+                 std::vector<mode_t>{S_IFDIR | 0600, S_IFDIR, S_IFDIR | 0600};
+    }
+    struct stat top;
+    if (fstat(root().fd(), &top) != 0 || top.st_mode != (S_IFDIR | 0600)) {
+      return false;
+    }
+    if (fchmodat(base_.get(), "layer", 0700, 0) != 0 || Mode("d") != S_IFDIR ||
+        fchmodat(root().fd(), "d", 0700, 0) != 0) {
+      return false;
+    }
+    return Read("h") == "2" && Mode("d/e") == (S_IFDIR | 0600u) &&
+           Mode("d/listed") == (S_IFDIR | 0711u);
+  });
+}
+
+// More than the writer has descriptors for.
+TEST_F(LayerWriterTest, DeepDirectoriesAreLeftOneByOne) {
+  const int depth = 500;
+  std::string path;
+  TarBuilder tar;
+  std::vector<std::string> dirs;
+  for (int i = 0; i < depth; ++i) {
+    absl::StrAppend(&path, i == 0 ? "" : "/", "d");
+    dirs.push_back(path);
+    tar.Add({.path = "x",
+             .type = '5',
+             .mode = 0555,
+             .mtime = 1000 + i,
+             .pax = {{"path", path}}});
+  }
+  for (int i = depth; --i >= 0;) {
+    tar.Add({.path = "x", .pax = {{"path", dirs[i] + "/f"}}});
+    tar.File("d/other", "");
+  }
+  ASSERT_TRUE(Unpack(tar).ok());
+  for (int i = 0; i < depth; ++i) {
+    EXPECT_EQ(Mode(dirs[i]), S_IFDIR | 0555u) << i;
+    EXPECT_EQ(Stat(dirs[i]).st_mtim.tv_sec, 1000 + i);
+    EXPECT_TRUE(S_ISREG(Mode(dirs[i] + "/f"))) << i;
+  }
+}
+
+TEST_F(LayerWriterTest, DirectoriesAreReplacedWhileTheyAreWrittenTo) {
+  ASSERT_TRUE(Unpack(TarBuilder()
+                         .Dir("a", 0555)
+                         .Dir("a/b", 0555)
+                         .File("a/b/f", "")
+                         .File("a/b", "file")
+                         .File("a/g", "")
+                         .Symlink("a", "c")
+                         .Dir("c", 0711)
+                         .File("a/f", "in c")
+                         .Dir("a", 0700)
+                         .File("a/h", ""))
+                  .ok());
+  EXPECT_EQ(Names("a"), std::vector<std::string>{"h"});
+  EXPECT_EQ(Mode("a"), S_IFDIR | 0700u);
+  EXPECT_EQ(Stat("a").st_mtim.tv_sec, 1000000000);
+  EXPECT_EQ(Read("c/f"), "in c");
+  EXPECT_EQ(Stat("c").st_mtim.tv_sec, 1000000000);
+}
+
+TEST_F(LayerWriterTest, DirectoriesThatWereLeftBecomeOpaque) {
+  SetUserXattrs(true);
+  const auto check = [&](bool) {
+    EXPECT_TRUE(Unpack(TarBuilder()
+                           .Dir("d", 0555)
+                           .Dir("d/e", 0555)
+                           .Dir("w", 0555)
+                           .File("x", "")
+                           .File("d/e/.wh..wh..opq", "")
+                           .File(".wh.w", "")
+                           .File("x", "")
+                           .Dir("d/e", 0511))
+                    .ok());
+    EXPECT_EQ(Xattr("d", "user.overlay.opaque"), "");
+    EXPECT_EQ(Xattr("d/e", "user.overlay.opaque"), "y");
+    EXPECT_EQ(Xattr("w", "user.overlay.opaque"), "y");
+    EXPECT_EQ(Mode("d/e"), S_IFDIR | 0511u);
+    EXPECT_EQ(Mode("w"), S_IFDIR | 0555u);
+    EXPECT_EQ(Stat("w").st_mtim.tv_sec, 1000000000);
+    return !HasFailure();
+  };
+  check(false);
+  AsUser(check);
 }
 
 TEST_F(LayerWriterTest, TurnsWhiteoutsIntoOverlaysForm) {
@@ -231,21 +408,6 @@ TEST_F(LayerWriterTest, TakesOverOnlyAllowedXattrs) {
   EXPECT_EQ(writer_->stats().dropped_xattrs, 5u);
 }
 
-// Collects what it is given.
-class FakeSink final : public OwnershipSink {
- public:
-  absl::StatusOr<uint64_t> Apply(
-      const sys::RootDir&, const std::vector<OwnedEntry>& entries) override {
-    for (const OwnedEntry& entry : entries) {
-      seen.push_back(absl::StrCat(entry.path, " ", entry.uid, ":", entry.gid));
-      modes.push_back(entry.mode);
-    }
-    return 1;
-  }
-  std::vector<std::string> seen;
-  std::vector<mode_t> modes;
-};
-
 TEST_F(LayerWriterTest, ADirectoryHasTheXattrsOfItsLastEntry) {
   const auto dir = [](const std::string& path, const std::string& name) {
     TarMember member = {.path = path, .type = '5', .mode = 0555};
@@ -274,30 +436,29 @@ TEST_F(LayerWriterTest, ADirectoryHasTheXattrsOfItsLastEntry) {
   EXPECT_EQ(names("f"), std::vector<std::string>());
 }
 
-// T10: what is remembered until the end has a limit in bytes.
-TEST_F(LayerWriterTest, RemembersOnlySoMuch) {
+// T10: owners are remembered until the end, and have a limit in bytes.
+TEST_F(LayerWriterTest, RemembersOnlySoManyOwners) {
   options_.max_remembered_bytes = 100 << 10;
-  const auto unpack = [&](int count, bool owners) {
+  const auto unpack = [&](char type, unsigned uid) {
     TarBuilder tar;
-    for (int i = 0; i < count; ++i) {
-      tar.Add({.path = absl::StrCat(owners ? "f" : "d", i),
-               .type = owners ? '0' : '5',
-               .uid = owners ? 7u : 0u});
+    for (int i = 0; i < 600; ++i) {
+      tar.Add({.path = absl::StrCat("x", i),
+               .type = type,
+               .mode = 0755,
+               .uid = uid});
     }
-    return Unpack(tar);
+    return GetReason(Unpack(tar));
   };
-  EXPECT_TRUE(unpack(300, false).ok());
-  EXPECT_EQ(GetReason(unpack(600, false)), Reason::kLimitExceeded);
-  // As root no owner is remembered.
   if (geteuid() == 0) {
-    EXPECT_TRUE(unpack(2000, true).ok());
+    EXPECT_EQ(unpack('0', 7), Reason::kUnspecified);
   }
   AsUser([&](bool with_sink) {
     FakeSink sink;
     options_.ownership_sink = with_sink ? &sink : nullptr;
-    const Reason reason = GetReason(unpack(600, true));
-    return with_sink ? reason == Reason::kLimitExceeded
-                     : reason == Reason::kUnspecified;
+    const Reason expected =
+        with_sink ? Reason::kLimitExceeded : Reason::kUnspecified;
+    return unpack('5', 0) == Reason::kUnspecified &&
+           unpack('0', 7) == expected && unpack('5', 7) == expected;
   });
 }
 
@@ -332,21 +493,6 @@ TEST_F(LayerWriterTest, CapabilitiesForTheSinkHaveOneOfThreeSizes) {
       if (unpack(size) != Reason::kArchiveEntryRefused) return false;
     }
     return true;
-  });
-}
-
-// T10: a directory's owner is remembered twice for a while, in Finish().
-TEST_F(LayerWriterTest, OwnersOfDirectoriesCountFromTheStart) {
-  options_.max_remembered_bytes = 100 << 10;
-  AsUser([this](bool with_sink) {
-    FakeSink sink;
-    options_.ownership_sink = with_sink ? &sink : nullptr;
-    TarBuilder tar;
-    for (int i = 0; i < 300; ++i) {
-      tar.Add({.path = absl::StrCat("d", i), .type = '5', .uid = 7});
-    }
-    return GetReason(Unpack(tar)) ==
-           (with_sink ? Reason::kLimitExceeded : Reason::kUnspecified);
   });
 }
 
@@ -405,6 +551,7 @@ TEST_F(LayerWriterTest, HandsOwnersToTheSinkWhenNotRoot) {
                    .Add({.path = "d/f", .uid = 2, .gid = 3})
                    .Add({.path = "d/gone", .uid = 9})
                    .File("d/gone", "now root's")
+                   .Add({.path = "own", .uid = geteuid(), .gid = getegid()})
                    .File("r", "")
                    .File("w/.wh.x", "")
                    .Add({.path = "dev", .type = '3', .major = 1}));
@@ -412,9 +559,11 @@ TEST_F(LayerWriterTest, HandsOwnersToTheSinkWhenNotRoot) {
         writer_->stats().dropped_devices != 1) {
       return false;
     }
-    if (!with_sink) return writer_->stats().dropped_owners == 3;
+    if (!with_sink) return writer_->stats().dropped_owners == 4;
     return writer_->stats().dropped_owners == 1 &&
-           sink.seen == std::vector<std::string>{"d/f 2:3", "d 1:0"};
+           sink.seen == std::vector<std::string>{
+                            absl::StrCat("own ", geteuid(), ":", getegid()),
+                            "d/f 2:3", "d 1:0"};
   });
 }
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
-#include <vector>
+#include <string>
 
 #include "absl/status/status.h"
 #include "lib/base/status.h"
@@ -22,11 +22,10 @@ bool IsUnmapped(const absl::Status& status) {
 }
 
 // Whether the owner could be set.
-absl::StatusOr<bool> ApplyOne(const sys::RootDir& root,
+absl::StatusOr<bool> ApplyOne(const sys::RootDir& root, const std::string& path,
                               const OwnedEntry& entry) {
-  CK_ASSIGN_OR_RETURN(
-      const UniqueFd fd,
-      root.OpenPath(entry.path.empty() ? "." : entry.path, false));
+  CK_ASSIGN_OR_RETURN(const UniqueFd fd,
+                      root.OpenPath(path.empty() ? "." : path, false));
   const absl::Status status = sys::ChownFd(fd.get(), entry.uid, entry.gid);
   if (!status.ok() && !IsUnmapped(status)) return status;
   if (!S_ISLNK(entry.mode)) {
@@ -43,12 +42,12 @@ absl::StatusOr<bool> ApplyOne(const sys::RootDir& root,
 
 // Trust: the paths are of entries that LayerWriter made just now in a
 // directory that nobody else writes to; RootDir resolves them all the same.
-absl::StatusOr<uint64_t> MappedOwnership::Apply(
-    const sys::RootDir& root, const std::vector<OwnedEntry>& entries) {
+absl::StatusOr<uint64_t> MappedOwnership::Apply(const sys::RootDir& root,
+                                                const OwnedEntries& entries) {
   uint64_t dropped = 0;
   CK_RETURN_IF_ERROR(run_as_owner_([&]() -> absl::Status {
-    for (const OwnedEntry& entry : entries) {
-      CK_ASSIGN_OR_RETURN(const bool kept, ApplyOne(root, entry));
+    for (const auto& [path, entry] : entries) {
+      CK_ASSIGN_OR_RETURN(const bool kept, ApplyOne(root, path, entry));
       if (!kept) ++dropped;
     }
     return absl::OkStatus();

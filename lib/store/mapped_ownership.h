@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "lib/store/layer_writer.h"
@@ -21,9 +20,8 @@ class MappedOwnership final : public OwnershipSink {
   explicit MappedOwnership(sys::RunAsOwner run_as_owner)
       : run_as_owner_(std::move(run_as_owner)) {}
 
-  absl::StatusOr<uint64_t> Apply(
-      const sys::RootDir& root,
-      const std::vector<OwnedEntry>& entries) override;
+  absl::StatusOr<uint64_t> Apply(const sys::RootDir& root,
+                                 const OwnedEntries& entries) override;
 
  private:
   const sys::RunAsOwner run_as_owner_;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -78,7 +77,7 @@ class MappedOwnershipTest : public ::testing::Test {
     EXPECT_EQ(lstat(At(name).c_str(), &info), 0) << name;
     return info;
   }
-  absl::StatusOr<uint64_t> Apply(const std::vector<OwnedEntry>& entries) {
+  absl::StatusOr<uint64_t> Apply(const OwnedEntries& entries) {
     CK_ASSIGN_OR_RETURN(const sys::RootDir root, sys::RootDir::Open(base_));
     MappedOwnership sink([this](absl::FunctionRef<absl::Status()> body) {
       return sys::InUserNamespace(namespace_.get(), body);
@@ -96,15 +95,14 @@ TEST_F(MappedOwnershipTest, SetsOwnersModesAndCapabilities) {
       "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00"
       "\x00\x00\x00\x00\x00\x00\x00\x00",
       20);
-  const auto dropped =
-      Apply({{.path = "link", .uid = 3, .gid = 4, .mode = S_IFLNK},
-             {.path = "d/f",
-              .uid = 1,
-              .gid = 2,
-              .mode = S_IFREG | 04711,
-              .capability = capability},
-             {.path = "d", .uid = 5, .mode = S_IFDIR | 0500},
-             {.path = "", .uid = 7, .mode = S_IFDIR | 0750}});
+  const auto dropped = Apply({{"link", {.uid = 3, .gid = 4, .mode = S_IFLNK}},
+                              {"d/f",
+                               {.uid = 1,
+                                .gid = 2,
+                                .mode = S_IFREG | 04711,
+                                .capability = capability}},
+                              {"d", {.uid = 5, .mode = S_IFDIR | 0500}},
+                              {"", {.uid = 7, .mode = S_IFDIR | 0750}}});
   CK_ASSERT_OK(dropped);
   EXPECT_EQ(*dropped, 0u);
   EXPECT_EQ(Stat("link").st_uid, 500003u);
@@ -124,9 +122,9 @@ TEST_F(MappedOwnershipTest, SetsOwnersModesAndCapabilities) {
 
 TEST_F(MappedOwnershipTest, CountsOwnersThatTheNamespaceHasNot) {
   const auto dropped =
-      Apply({{.path = "d/f", .uid = 1000, .mode = S_IFREG | 0640},
-             {.path = "d", .uid = 9, .gid = 5000, .mode = S_IFDIR | 0700},
-             {.path = "link", .uid = 8, .mode = S_IFLNK}});
+      Apply({{"d/f", {.uid = 1000, .mode = S_IFREG | 0640}},
+             {"d", {.uid = 9, .gid = 5000, .mode = S_IFDIR | 0700}},
+             {"link", {.uid = 8, .mode = S_IFLNK}}});
   CK_ASSERT_OK(dropped);
   EXPECT_EQ(*dropped, 2u);
   EXPECT_EQ(Stat("d/f").st_uid, 500000u);
@@ -136,7 +134,7 @@ TEST_F(MappedOwnershipTest, CountsOwnersThatTheNamespaceHasNot) {
 }
 
 TEST_F(MappedOwnershipTest, FailsForWhatIsNotThere) {
-  EXPECT_THAT(Apply({{.path = "gone", .uid = 1}}),
+  EXPECT_THAT(Apply({{"gone", {.uid = 1}}}),
               StatusIs(absl::StatusCode::kNotFound, Reason::kSystemCall));
 }
 
