@@ -93,14 +93,17 @@ absl::Status DirChain::Enter(const std::string& path, UniqueFd dir) {
     return SyscallError(errno, kOperation, "fstat", path);
   }
   const mode_t mode = info.st_mode & 07777;
+  mode_t mode_now = mode;
   // A set-group-id directory would give its group to what is made in it.
   if ((mode & (S_ISGID | S_IRWXU)) != S_IRWXU) {
-    CK_RETURN_IF_ERROR(sys::ChmodFd(dir.get(), S_IRWXU))
+    mode_now = S_IRWXU;
+    CK_RETURN_IF_ERROR(sys::ChmodFd(dir.get(), mode_now))
         << "enter layer's directory " << path;
   }
   if (dirs_.size() > kMaxDescriptors) dirs_.back().fd.Reset();
   dirs_.push_back({.path = path,
                    .fd = std::move(dir),
+                   .mode_now = mode_now,
                    .mode = mode,
                    .mtime = info.st_mtim});
   return absl::OkStatus();
@@ -119,8 +122,10 @@ absl::Status DirChain::LeaveAll() {
 absl::Status DirChain::Leave() {
   CK_ASSIGN_OR_RETURN(const int dir_fd, fd());
   const Dir& dir = dirs_.back();
-  CK_RETURN_IF_ERROR(sys::ChmodFd(dir_fd, dir.mode))
-      << "leave layer's directory " << dir.path;
+  if (dir.mode != dir.mode_now) {
+    CK_RETURN_IF_ERROR(sys::ChmodFd(dir_fd, dir.mode))
+        << "leave layer's directory " << dir.path;
+  }
   CK_RETURN_IF_ERROR(sys::SetTimesFd(dir_fd, dir.mtime, dir.mtime))
       << "leave layer's directory " << dir.path;
   dirs_.pop_back();

@@ -54,6 +54,7 @@ class DirChain {
   struct Dir {
     std::string path;
     UniqueFd fd;
+    mode_t mode_now = 0;
     // What it is to have.
     mode_t mode = 0;
     timespec mtime = {};
