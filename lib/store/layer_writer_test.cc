@@ -152,6 +152,8 @@ TEST_F(LayerWriterTest, DirectoriesWithoutPermissionsCanBeFilled) {
                                            .Dir("d/listed", 0)
                                            .Dir("d/listed", 0711)
                                            .Dir("d/gone", 0)
+                                           .Dir("d/gone/x", 0)
+                                           .Dir("d/gone0", 0600)
                                            .File("d/gone", "")
                                            .File("x", "1")
                                            .Symlink("l", "d/e")
@@ -161,10 +163,10 @@ TEST_F(LayerWriterTest, DirectoriesWithoutPermissionsCanBeFilled) {
     EXPECT_TRUE(status.ok()) << status;
     if (with_sink) {
       return Read("h") == "2" &&
-             sink.seen ==
-                 std::vector<std::string>{"d/e 0:0", "d 0:0", " 0:0"} &&
-             sink.modes ==
-                 std::vector<mode_t>{S_IFDIR | 0600, S_IFDIR, S_IFDIR | 0600};
+             sink.seen == std::vector<std::string>{"d/gone0 0:0", "d/e 0:0",
+                                                   "d 0:0", " 0:0"} &&
+             sink.modes == std::vector<mode_t>{S_IFDIR | 0600, S_IFDIR | 0600,
+                                               S_IFDIR, S_IFDIR | 0600};
     }
     struct stat top;
     if (fstat(root().fd(), &top) != 0 || top.st_mode != (S_IFDIR | 0600)) {
@@ -175,6 +177,7 @@ TEST_F(LayerWriterTest, DirectoriesWithoutPermissionsCanBeFilled) {
       return false;
     }
     return Read("h") == "2" && Mode("d/e") == (S_IFDIR | 0600u) &&
+           Mode("d/gone0") == (S_IFDIR | 0600u) &&
            Mode("d/listed") == (S_IFDIR | 0711u);
   });
 }
