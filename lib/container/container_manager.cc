@@ -269,11 +269,11 @@ absl::Status ContainerManager::RemoveLocked(const Locked& locked,
                            id.substr(0, kShortId), ": stop it or use force")),
           "container", id);
     }
-    const absl::Status sent = SendStop(id, SIGKILL, absl::ZeroDuration());
+    absl::StatusOr<Run> run = SendStop(id, SIGKILL, absl::ZeroDuration());
     // It may have ended before our command came.
-    if (GetReason(sent) != Reason::kNotRunning) {
-      CK_RETURN_IF_ERROR(sent);
-      CK_RETURN_IF_ERROR(WaitUntilGone(id, absl::ZeroDuration()));
+    if (GetReason(run.status()) != Reason::kNotRunning) {
+      CK_RETURN_IF_ERROR(run.status());
+      CK_RETURN_IF_ERROR(WaitUntilGone(id, *run));
     }
     CK_ASSIGN_OR_RETURN(process, Process(id));
   }

@@ -152,6 +152,7 @@ class ContainerManager {
   struct Assembly;
   struct Locked;
   struct Recent;
+  struct Run;
   struct UserFiles;
 
   absl::StatusOr<std::shared_ptr<const Loaded>> Load(const std::string& id);
@@ -245,15 +246,30 @@ class ContainerManager {
                                            const StartOptions& options,
                                            int attach_fd, int scope_fd);
 
+  // The run that a command to the container is for: who holds the lock asks,
+  // and waits for that one when it holds the lock no more.
+  absl::StatusOr<Run> CurrentRun(const std::string& id);
+  // Asks the run's monitor for its events.
+  static void Watch(Run& run);
+  // Errors: DEADLINE_EXCEEDED / kTimeout when it still runs at `deadline`.
+  absl::StatusOr<ExitStatus> WaitStopped(const std::string& id, Run& run,
+                                         absl::Time deadline,
+                                         const CancelToken& cancel);
   absl::StatusOr<ExitStatus> WaitStopped(const std::string& id,
                                          absl::Time deadline,
                                          const CancelToken& cancel);
-  // Of a container that this engine did not start; nullopt after `deadline`.
+  // nullopt after `deadline`.
+  absl::StatusOr<std::optional<ExitStatus>> WaitForRun(
+      const std::string& id, Run& run, absl::Time deadline,
+      const CancelToken& cancel);
+  // Of a run that this engine did not start.
   absl::StatusOr<std::optional<ExitStatus>> WaitAdopted(
-      const std::string& id, absl::Time deadline, const CancelToken& cancel);
+      const std::string& id, Run& run, absl::Time deadline,
+      const CancelToken& cancel);
   // nullopt: there is no monitor to watch, or it went without a last word.
   absl::StatusOr<std::optional<ExitStatus>> WatchUntilExit(
-      const std::string& id, absl::Time deadline, const CancelToken& cancel);
+      const std::string& id, Run& run, absl::Time deadline,
+      const CancelToken& cancel);
   // An inotify(7) instance that watches the container's directory.
   absl::StatusOr<UniqueFd> NotifyOfChange(const std::string& id);
   // Wait() for a container that is there.
@@ -279,13 +295,15 @@ class ContainerManager {
   };
   absl::StatusOr<StopPlan> StopPlanOf(const Loaded& container,
                                       const StopOptions& options);
-  // Asks the monitor to stop, which is a "kill"; the caller holds the lock.
-  absl::Status SendStop(const std::string& id, int signal,
-                        absl::Duration grace);
-  absl::Status WaitUntilGone(const std::string& id, absl::Duration grace,
+  // Asks the monitor to stop, which is a "kill"; the caller holds the lock. The
+  // run that it was sent to.
+  absl::StatusOr<Run> SendStop(const std::string& id, int signal,
+                               absl::Duration grace);
+  // Of a run that was killed.
+  absl::Status WaitUntilGone(const std::string& id, Run& run,
                              const CancelToken& cancel = {});
   // After a stop: at `patience` the monitor kills it.
-  absl::Status WaitForStop(const std::string& id, int signal,
+  absl::Status WaitForStop(const std::string& id, Run& run, int signal,
                            absl::Time patience, const CancelToken& cancel);
   absl::Status RemoveLocked(const Locked& locked, const RemoveOptions& options);
   absl::Status RemoveStopped(const Loaded& container);

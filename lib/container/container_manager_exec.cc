@@ -83,7 +83,7 @@ SessionObserver ContainerManager::ObserveExec(const std::string& id,
                    ended](runtime::EventStream events) {
     if (!detach) Emit(id, "exec_detach", {{"execID", exec_id}});
     absl::StatusOr<std::shared_ptr<LiveProcess>> process = LiveProcess::Create(
-        exec_id, std::move(events),
+        exec_id, FirstProcess(), std::move(events),
         [ended](const std::string&, const runtime::Event& event) {
           if (event.type == runtime::EventType::kExited) ended(event.exit_code);
         });

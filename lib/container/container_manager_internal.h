@@ -9,9 +9,12 @@
 
 #include "lib/container/archive_ids.h"
 #include "lib/container/container_manager.h"
+#include "lib/container/live_process.h"
 #include "lib/container/record.pb.h"
 #include "lib/oci/image_config.h"
+#include "lib/runtime/attach_events.h"
 #include "lib/runtime/id_map.h"
+#include "lib/runtime/monitor_client.h"
 
 namespace containerkit::container {
 
@@ -38,6 +41,19 @@ struct ContainerManager::Locked {
   std::shared_ptr<const Loaded> container;
 };
 
+// One run of a container, whatever is started after it.
+struct ContainerManager::Run {
+  runtime::MonitorClient monitor{UniqueFd()};
+  FirstProcess first;
+  bool over = false;  // its monitor is known to be gone
+  bool own = false;   // it is `live`
+  // What this engine has started of the container, this run or another one.
+  std::shared_ptr<LiveProcess> live;
+  // If it is not known to be this one: the events of its monitor. Not ok: that
+  // does not listen yet, or no longer.
+  runtime::EventStream events;
+};
+
 struct ContainerManager::Recent {
   std::shared_ptr<const Loaded> container;
   std::shared_ptr<const Assembly> assembly;
@@ -59,6 +75,9 @@ inline constexpr char kResolvConfFile[] = "resolv.conf";
 absl::StatusOr<std::string> CheckedJson(const ContainerConfig& config);
 
 absl::Status NotRunningError(const std::string& id);
+
+// How a process ended that runs no more.
+ExitStatus ExitOf(const runtime::ProcessSnapshot& process);
 
 // The digits of an id that people see.
 inline constexpr size_t kShortId = 12;

@@ -29,13 +29,6 @@ constexpr absl::Duration kDefaultGrace = absl::Seconds(10);
 // How long a killed container may take to be gone (conventions.md, 5).
 constexpr absl::Duration kKillAllowance = absl::Seconds(5);
 
-ExitStatus ExitOf(const ProcessSnapshot& process) {
-  if (process.state == ProcessState::kLost) {
-    return {.code = 137, .oom_killed = false};
-  }
-  return {.code = process.exit_code, .oom_killed = process.oom_killed};
-}
-
 absl::Status WithContainer(const absl::Status& status, const std::string& id) {
   return WithObject(status, "container", id);
 }
@@ -52,80 +45,19 @@ absl::Status StopError(const std::string& id, const absl::Status& sent) {
 
 }  // namespace
 
+ExitStatus ExitOf(const ProcessSnapshot& process) {
+  if (process.state == ProcessState::kLost) {
+    return {.code = 137, .oom_killed = false};
+  }
+  return {.code = process.exit_code, .oom_killed = process.oom_killed};
+}
+
 absl::StatusOr<runtime::MonitorClient> ContainerManager::Monitor(
     const std::string& id) {
   CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
   if (!process.monitored) return NotRunningError(id);
   CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
   return runtime::MonitorClient(std::move(directory));
-}
-
-absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WatchUntilExit(
-    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
-  CK_ASSIGN_OR_RETURN(UniqueFd directory, OpenDirectory(id));
-  const runtime::MonitorClient monitor(std::move(directory));
-  absl::StatusOr<runtime::EventStream> events = monitor.Watch();
-  while (events.ok()) {
-    const absl::StatusOr<runtime::Event> event =
-        events->Next(deadline, &cancel);
-    if (!event.ok()) {
-      if (GetReason(event.status()) == Reason::kMonitorLost) break;
-      return WithContainer(event.status(), id);
-    }
-    if (event->type == runtime::EventType::kExited &&
-        (event->flags & runtime::kEventFinal) != 0) {
-      return std::optional<ExitStatus>(
-          ExitStatus{.code = event->exit_code,
-                     .oom_killed = (event->flags & runtime::kEventOom) != 0});
-    }
-  }
-  return std::optional<ExitStatus>();
-}
-
-absl::StatusOr<std::optional<ExitStatus>> ContainerManager::WaitAdopted(
-    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
-  CK_ASSIGN_OR_RETURN(ProcessSnapshot run, Process(id));
-  while (true) {
-    CK_ASSIGN_OR_RETURN(const std::optional<ExitStatus> exit,
-                        WatchUntilExit(id, deadline, cancel));
-    if (exit.has_value()) {
-      TellDeath(id);
-      return exit;
-    }
-    // Its monitor is gone, or not there yet: the state file has the answer.
-    CK_ASSIGN_OR_RETURN(const ProcessSnapshot process, Process(id));
-    if (run.pid_start_ticks == 0) run = process;
-    // With another first process it is another run; ours has ended.
-    if (!process.monitored ||
-        (process.pid_start_ticks != 0 &&
-         process.pid_start_ticks != run.pid_start_ticks)) {
-      TellDeath(id);
-      return std::optional<ExitStatus>(ExitOf(process));
-    }
-    if (absl::Now() > deadline) return std::optional<ExitStatus>();
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-}
-
-absl::StatusOr<ExitStatus> ContainerManager::WaitStopped(
-    const std::string& id, absl::Time deadline, const CancelToken& cancel) {
-  absl::StatusOr<std::optional<ExitStatus>> exit = std::optional<ExitStatus>();
-  if (const std::shared_ptr<LiveProcess> live = live_.Find(id)) {
-    exit = live->Wait(deadline, cancel);
-  }
-  // Without a monitor the state file says how it ended.
-  if (!exit.ok() ? GetReason(exit.status()) == Reason::kMonitorLost
-                 : !exit->has_value()) {
-    exit = WaitAdopted(id, deadline, cancel);
-  }
-  CK_RETURN_IF_ERROR(exit.status());
-  if (exit->has_value()) return **exit;
-  return WithContainer(
-      MakeError(
-          absl::StatusCode::kDeadlineExceeded,
-          absl::StrCat("container ", id.substr(0, kShortId), " still runs"),
-          {.reason = Reason::kTimeout, .operation = "container.wait"}),
-      id);
 }
 
 absl::StatusOr<UniqueFd> ContainerManager::NotifyOfChange(
@@ -222,37 +154,36 @@ absl::StatusOr<ExitStatus> ContainerManager::WaitFor(
   return ExitOf(process);
 }
 
-absl::Status ContainerManager::SendStop(const std::string& id, int signal,
-                                        absl::Duration grace) {
-  CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
+absl::StatusOr<ContainerManager::Run> ContainerManager::SendStop(
+    const std::string& id, int signal, absl::Duration grace) {
+  CK_ASSIGN_OR_RETURN(Run run, CurrentRun(id));
+  if (run.over) return NotRunningError(id);
   const absl::Time asked = absl::Now();
-  const absl::Status sent = monitor.Stop(signal, grace);
+  const absl::Status sent = run.monitor.Stop(signal, grace);
   if (GetReason(sent) == Reason::kMonitorLost ||
       GetReason(sent) == Reason::kNotRunning) {
     // It ended by itself before the command arrived.
-    CK_RETURN_IF_ERROR(WaitUntilGone(id, absl::ZeroDuration()));
+    CK_RETURN_IF_ERROR(WaitUntilGone(id, run));
     return NotRunningError(id);
   }
   CK_RETURN_IF_ERROR(WithContainer(sent, id));
   Emit(id, "kill", {{"signal", absl::StrCat(signal)}}, asked);
   // A frozen process cannot take the signal: thaw it, as docker does.
   CK_ASSIGN_OR_RETURN(const bool paused, IsPaused(id));
-  if (!paused) return absl::OkStatus();
+  if (!paused) return run;
   const auto cgroup = OpenCgroup(id);
   const absl::Status thawed = cgroup.ok() ? (*cgroup)->Thaw() : cgroup.status();
   // The monitor may have ended it meanwhile.
-  if (thawed.code() == absl::StatusCode::kNotFound) return absl::OkStatus();
-  return WithContainer(thawed, id);
+  if (thawed.code() != absl::StatusCode::kNotFound) {
+    CK_RETURN_IF_ERROR(WithContainer(thawed, id));
+  }
+  return run;
 }
 
-absl::Status ContainerManager::WaitUntilGone(const std::string& id,
-                                             absl::Duration grace,
+absl::Status ContainerManager::WaitUntilGone(const std::string& id, Run& run,
                                              const CancelToken& cancel) {
-  const absl::StatusOr<ExitStatus> exit = WaitStopped(
-      id,
-      grace == absl::InfiniteDuration() ? absl::InfiniteFuture()
-                                        : absl::Now() + grace + kKillAllowance,
-      cancel);
+  const absl::StatusOr<ExitStatus> exit =
+      WaitStopped(id, run, absl::Now() + kKillAllowance, cancel);
   if (GetReason(exit.status()) == Reason::kTimeout) {
     return WithContainer(
         MakeError(absl::StatusCode::kDeadlineExceeded,
@@ -296,24 +227,25 @@ absl::Status ContainerManager::StopLocked(Locked& locked,
   CK_ASSIGN_OR_RETURN(const StopPlan plan,
                       StopPlanOf(*locked.container, options));
   const absl::Time patience = absl::Now() + plan.grace;
-  CK_RETURN_IF_ERROR(StopError(id, SendStop(id, plan.signal, plan.grace)));
+  absl::StatusOr<Run> run = SendStop(id, plan.signal, plan.grace);
+  CK_RETURN_IF_ERROR(StopError(id, run.status()));
   locked.lock.Reset();
-  CK_RETURN_IF_ERROR(WaitForStop(id, plan.signal, patience, options.cancel));
+  CK_RETURN_IF_ERROR(
+      WaitForStop(id, *run, plan.signal, patience, options.cancel));
   Emit(id, "stop");
   return absl::OkStatus();
 }
 
-absl::Status ContainerManager::WaitForStop(const std::string& id, int signal,
-                                           absl::Time patience,
+absl::Status ContainerManager::WaitForStop(const std::string& id, Run& run,
+                                           int signal, absl::Time patience,
                                            const CancelToken& cancel) {
-  const absl::Status gone = WaitStopped(id, patience, cancel).status();
+  const absl::Status gone = WaitStopped(id, run, patience, cancel).status();
   const bool runs = GetReason(gone) == Reason::kTimeout;
   if (!gone.ok() && !runs) return gone;
   if (signal != SIGKILL && absl::Now() >= patience) {
     Emit(id, "kill", {{"signal", absl::StrCat(SIGKILL)}}, patience);
   }
-  return runs ? WaitUntilGone(id, absl::ZeroDuration(), cancel)
-              : absl::OkStatus();
+  return runs ? WaitUntilGone(id, run, cancel) : absl::OkStatus();
 }
 
 absl::Status ContainerManager::Kill(const std::string& id, int signal) {
@@ -327,9 +259,10 @@ absl::Status ContainerManager::Kill(const std::string& id, int signal) {
   // SIGKILL and the stop signal are not to be undone by a restart policy, and
   // not held up by a pause.
   if (signal == SIGKILL || signal == stop.signal) {
-    return SendStop(
-        id, signal,
-        signal == SIGKILL ? absl::ZeroDuration() : absl::InfiniteDuration());
+    return SendStop(id, signal,
+                    signal == SIGKILL ? absl::ZeroDuration()
+                                      : absl::InfiniteDuration())
+        .status();
   }
   CK_ASSIGN_OR_RETURN(const runtime::MonitorClient monitor, Monitor(id));
   const absl::Status sent = monitor.Signal(signal);

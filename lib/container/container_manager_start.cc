@@ -580,12 +580,14 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
                absl::StrCat("start container ", id.substr(0, kShortId))),
         "container", id);
   }
-  CK_ASSIGN_OR_RETURN(std::shared_ptr<LiveProcess> live,
-                      LiveProcess::Create(id, std::move(launched->events),
-                                          [this](const std::string& which,
-                                                 const runtime::Event& event) {
-                                            OnEvent(which, event);
-                                          }));
+  CK_ASSIGN_OR_RETURN(
+      std::shared_ptr<LiveProcess> live,
+      LiveProcess::Create(
+          id, {launched->pid, launched->pid_start_ticks},
+          std::move(launched->events),
+          [this](const std::string& which, const runtime::Event& event) {
+            OnEvent(which, event);
+          }));
   // Before anybody can hear of its end.
   if (options.attach) Emit(*container, "attach");
   Emit(*container, "start");

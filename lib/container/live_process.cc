@@ -39,22 +39,31 @@ void Signal(int event_fd) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<LiveProcess>> LiveProcess::Create(
-    std::string id, runtime::EventStream events, Observer observer) {
+    std::string id, FirstProcess first, runtime::EventStream events,
+    Observer observer) {
   UniqueFd done(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!done.ok()) return SyscallError(errno, "container.watch", "eventfd");
-  return std::shared_ptr<LiveProcess>(new LiveProcess(
-      std::move(id), std::move(events), std::move(observer), std::move(done)));
+  return std::shared_ptr<LiveProcess>(
+      new LiveProcess(std::move(id), first, std::move(events),
+                      std::move(observer), std::move(done)));
 }
 
-LiveProcess::LiveProcess(std::string id, runtime::EventStream events,
-                         Observer observer, UniqueFd done)
+LiveProcess::LiveProcess(std::string id, FirstProcess first,
+                         runtime::EventStream events, Observer observer,
+                         UniqueFd done)
     : id_(std::move(id)),
       observer_(std::move(observer)),
       done_fd_(std::move(done)),
       events_fd_(events.fd()),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      first_(first) {}
 
 void LiveProcess::HangUp() { shutdown(events_fd_, SHUT_RDWR); }
+
+FirstProcess LiveProcess::first() {
+  const MutexLock lock(&mutex_);
+  return first_;
+}
 
 std::optional<ExitStatus> LiveProcess::exit() {
   const MutexLock lock(&mutex_);
@@ -76,6 +85,9 @@ bool LiveProcess::Pump() {
         break;
       }
       seen.push_back(*event);
+      if (event->type == runtime::EventType::kStarted) {
+        first_ = {event->pid, event->pid_start_ticks};
+      }
       if (event->type == runtime::EventType::kExited &&
           (event->flags & runtime::kEventFinal) != 0) {
         exit_.code = event->exit_code;

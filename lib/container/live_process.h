@@ -2,6 +2,7 @@
 #ifndef CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
 #define CONTAINERKIT_LIB_CONTAINER_LIVE_PROCESS_H_
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -25,6 +26,14 @@
 
 namespace containerkit::container {
 
+// The first process of a run of a container; all zero: not known.
+struct FirstProcess {
+  int32_t pid = 0;
+  uint64_t start_ticks = 0;
+
+  friend bool operator==(const FirstProcess&, const FirstProcess&) = default;
+};
+
 // One started container: its monitor's events, and whether it has ended.
 //
 // Whoever waits reads the events, be it a thread in Wait() or the table's own
@@ -38,7 +47,8 @@ class LiveProcess {
 
   // Errors: as eventfd(2).
   static absl::StatusOr<std::shared_ptr<LiveProcess>> Create(
-      std::string id, runtime::EventStream events, Observer observer);
+      std::string id, FirstProcess first, runtime::EventStream events,
+      Observer observer);
 
   const std::string& id() const { return id_; }
   int events_fd() const { return events_fd_; }
@@ -47,6 +57,9 @@ class LiveProcess {
   // `deadline`. Errors: CANCELLED / kCancelled; UNAVAILABLE / kMonitorLost.
   absl::StatusOr<std::optional<ExitStatus>> Wait(absl::Time deadline,
                                                  const CancelToken& cancel);
+
+  // The one that was started last, as far as has been taken in.
+  FirstProcess first();
 
   // How it ended; nullopt: not yet, or its monitor was killed.
   std::optional<ExitStatus> exit();
@@ -59,8 +72,8 @@ class LiveProcess {
   void HangUp();
 
  private:
-  LiveProcess(std::string id, runtime::EventStream events, Observer observer,
-              UniqueFd done);
+  LiveProcess(std::string id, FirstProcess first, runtime::EventStream events,
+              Observer observer, UniqueFd done);
 
   const std::string id_;
   const Observer observer_;
@@ -70,6 +83,7 @@ class LiveProcess {
                     // order; taken before mutex_
   Mutex mutex_;
   runtime::EventStream events_ ABSL_GUARDED_BY(mutex_);
+  FirstProcess first_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   ExitStatus exit_ ABSL_GUARDED_BY(mutex_);

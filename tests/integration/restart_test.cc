@@ -1,4 +1,4 @@
-// A restart that somebody asks for, and what others do meanwhile.
+// A restart or a stop that somebody asks for, and what others do meanwhile.
 #include <signal.h>
 #include <sys/types.h>
 
@@ -24,9 +24,16 @@ class RestartTest : public EngineTest {
     EngineTest::TearDown();
   }
 
+  using Command = absl::Status (Container::*)(const StopOptions&);
+
   // Restarts one that ignores its stop signal, and calls `meanwhile` with
   // another engine's handle once that signal was sent.
   absl::Status RestartWhile(const std::function<void(Container&)>& meanwhile) {
+    return While(&Container::Restart, meanwhile);
+  }
+
+  absl::Status While(Command command,
+                     const std::function<void(Container&)>& meanwhile) {
     ContainerConfig config =
         Shell("trap '' TERM; touch /ready; while :; do sleep .05; done");
     config.auto_remove = auto_remove_;
@@ -42,24 +49,39 @@ class RestartTest : public EngineTest {
     CK_RETURN_IF_ERROR(other.status());
     absl::StatusOr<Container> same = other->GetContainer(container_->id());
     CK_RETURN_IF_ERROR(same.status());
-    absl::Status restarted;
-    std::thread restarter([&] {
-      restarted =
-          container_->Restart({.timeout = absl::Hours(1), .signal = SIGTERM});
+    Container asked = *container_;
+    if (adopted_) asked = *same;
+    absl::Status done;
+    std::thread commander([&] {
+      done = (asked.*command)({.timeout = absl::Hours(1), .signal = SIGTERM});
     });
     EventOptions sent;
     sent.since = absl::UnixEpoch();
     sent.filters = {{"event", "kill"}};
     CK_EXPECT_OK(
         engine().Events(sent, [](const EngineEvent&) { return false; }));
-    meanwhile(*same);
-    restarter.join();
-    return restarted;
+    meanwhile(adopted_ ? *container_ : *same);
+    commander.join();
+    return done;
+  }
+
+  // Starts it as soon as the first run is over.
+  void StartAgain(Container& container) {
+    absl::Status started;
+    pid_t pid;
+    do {
+      pid = container.Inspect()->pid;
+      started = container.Start().status();
+    } while (GetReason(started) == Reason::kAlreadyStarted &&
+             (pid == first_ || pid == 0));
+    EXPECT_TRUE(started.ok() || GetReason(started) == Reason::kAlreadyStarted)
+        << started;
   }
 
   absl::StatusOr<Container> container_ = absl::UnknownError("none yet");
   pid_t first_ = 0;
   bool auto_remove_ = false;
+  bool adopted_ = false;  // the engine that is asked has not started it
 };
 
 TEST_F(RestartTest, KeepsWhatRemovesItselfAtItsEnd) {
@@ -111,15 +133,7 @@ TEST_F(RestartTest, WhatIsRemovedWhileItStopsIsNotFound) {
 TEST_F(RestartTest, WhatIsStartedWhileItStopsRunsOnce) {
   CK_ASSERT_OK(RestartWhile([&](Container& same) {
     CK_EXPECT_OK(same.Kill(SIGKILL));
-    absl::Status started;
-    pid_t pid;
-    do {
-      pid = same.Inspect()->pid;
-      started = same.Start().status();
-    } while (GetReason(started) == Reason::kAlreadyStarted &&
-             (pid == first_ || pid == 0));
-    EXPECT_TRUE(started.ok() || GetReason(started) == Reason::kAlreadyStarted)
-        << started;
+    StartAgain(same);
   }));
   EXPECT_EQ(container_->Inspect()->state, ContainerState::kRunning);
   int starts = 0;
@@ -134,7 +148,18 @@ TEST_F(RestartTest, WhatIsStartedWhileItStopsRunsOnce) {
   EXPECT_EQ(starts, 2);
 }
 
-// As docker does: the stop signal says that it is meant to stay down.
+TEST_F(RestartTest, AStopWaitsForTheRunThatItStopped) {
+  for (const bool adopted : {false, true}) {
+    adopted_ = adopted;
+    CK_ASSERT_OK(While(&Container::Stop, [&](Container& other) {
+      EXPECT_EQ(kill(first_, SIGKILL), 0);
+      StartAgain(other);
+    }));
+    EXPECT_EQ(container_->Inspect()->state, ContainerState::kRunning);
+    EXPECT_NE(container_->Inspect()->pid, first_);
+    CK_ASSERT_OK(container_->Remove({.force = true}));
+  }
+}
 
 }  // namespace
 }  // namespace containerkit::testing
