@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -13,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "lib/base/unique_fd.h"
+#include "lib/testing/require.h"
 #include "tests/integration/engine_fixture.h"
 
 namespace containerkit::testing {
@@ -231,6 +234,59 @@ TEST_F(EventsTest, AnOomKillThatNobodyHeardIsToldWithTheEnd) {
   CK_ASSERT_OK(container.Kill(SIGKILL));
   EXPECT_TRUE(container.Wait()->oom_killed);
   EXPECT_EQ(Story(), Lines({"kill signal=9", "oom", "die exitCode=137"}));
+}
+
+// A group of the hierarchy `memory` of v1 with a limit, for containers below
+// it.
+class MemoryParent {
+ public:
+  MemoryParent() {
+    EXPECT_EQ(mkdir(path_.c_str(), 0755), 0) << path_;
+    constexpr char kLimit[] = "33554432";
+    Write("memory.limit_in_bytes", kLimit);
+    Write("memory.memsw.limit_in_bytes", kLimit);
+  }
+  ~MemoryParent() { EXPECT_EQ(rmdir(path_.c_str()), 0) << path_; }
+
+  const std::string& name() const { return name_; }
+
+ private:
+  void Write(const char* file, const std::string& text) const {
+    const UniqueFd fd(
+        open(absl::StrCat(path_, "/", file).c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.ok() && errno == ENOENT) return;  // no account of swap
+    EXPECT_EQ(write(fd.get(), text.data(), text.size()), ssize_t(text.size()))
+        << file;
+  }
+
+  const std::string name_ = absl::StrCat("/ck-oom-", getpid());
+  const std::string path_ = absl::StrCat("/sys/fs/cgroup/memory", name_);
+};
+
+TEST_F(EventsTest, ALimitAboveIsToldByTheContainerThatIsKilled) {
+  CK_REQUIRE("cgroup-v1");
+  const MemoryParent parent;
+  ContainerConfig config = Shell("sleep 100");
+  config.cgroup_parent = parent.name();
+  CK_ASSERT_OK_AND_ASSIGN(Container quiet, engine().Create(config));
+  CK_ASSERT_OK(quiet.Start());
+  config.cmd = {"sh", "-c", "tail /dev/zero; touch /survived; sleep 100"};
+  CK_ASSERT_OK_AND_ASSIGN(Container greedy, engine().Create(config));
+  CK_ASSERT_OK(greedy.Start());
+  EXPECT_TRUE(Eventually([&] { return greedy.StatPath("/survived").ok(); }));
+  // The one that made the parent's groups in other hierarchies removes them.
+  for (Container* container : {&greedy, &quiet}) {
+    CK_ASSERT_OK(container->Kill(SIGKILL));
+    EXPECT_EQ(container->Wait()->oom_killed, container == &greedy);
+  }
+  std::vector<std::string> killed;
+  for (const EngineEvent& event : Told()) {
+    if (event.action == "oom") killed.push_back(event.actor_id);
+  }
+  EXPECT_EQ(killed, std::vector<std::string>{greedy.id()});
+  for (Container* container : {&quiet, &greedy}) {
+    CK_ASSERT_OK(container->Remove());
+  }
 }
 
 TEST_F(EventsTest, LooksInsideAreTold) {

@@ -151,6 +151,20 @@ void RemoveChildren(int group, int depth) {
   });
 }
 
+void VisitTree(int group, void (*visit)(int, void*), void* data, int depth) {
+  visit(group, data);
+  // Without a directory below it has two links: its name and ".".
+  struct stat stat;
+  if (depth >= kDeepest ||
+      (Sys(SYS_newfstatat, group, "", &stat, AT_EMPTY_PATH) == 0 &&
+       stat.st_nlink == 2)) {
+    return;
+  }
+  ForEachChild(group, [&](int child, const char*) {
+    VisitTree(child, visit, data, depth + 1);
+  });
+}
+
 long RemoveGroup(const char* path, bool parent) {
   constexpr int kTries = 60;
   int64_t pause = 50 * 1000;
@@ -286,6 +300,10 @@ void Cgroups::RemoveAll() {
     if (IsParent(groups_[i])) RemoveGroup(groups_[i].path, true);
   }
   count_ = 0;
+}
+
+void ForEachGroup(int group, void (*visit)(int group, void* data), void* data) {
+  VisitTree(group, visit, data, 0);
 }
 
 long OpenAttachFile(const char* procs) {

@@ -42,6 +42,10 @@ class Cgroups {
   int count_ = 0;
 };
 
+// Calls `visit` with descriptors of the group, which is borrowed, and of those
+// below it.
+void ForEachGroup(int group, void (*visit)(int group, void* data), void* data);
+
 // The file through which a process moves itself into the cgroup of a
 // cgroup.procs file. In v1 that is `tasks`: moving one thread by itself needs
 // no grace period there.

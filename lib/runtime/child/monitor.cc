@@ -123,6 +123,7 @@ void RunTimers() {
     KillContainer();
   }
   if (now >= monitor->restart_at) Restart();
+  if (now >= monitor->oom_look_at) LookForOom();
   if (now >= monitor->health.next_at) RunProbe();
   if (now >= monitor->health.timeout_at) ProbeTimedOut();
   Session* session = monitor->sessions;
@@ -145,6 +146,7 @@ int64_t NextDeadline() {
   };
   consider(monitor->kill_at);
   consider(monitor->restart_at);
+  consider(monitor->oom_look_at);
   consider(monitor->health.next_at);
   consider(monitor->health.timeout_at);
   if (!monitor->main->drained) consider(monitor->main->drain_until);

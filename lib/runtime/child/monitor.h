@@ -97,12 +97,12 @@ struct Monitor {
   uint32_t restarts = 0;
   int64_t restart_delay = 0;
   int64_t restart_at = kNever, kill_at = kNever;
-  int64_t run_since = 0;   // monotonic, of this run
-  Watch oom;               // what the kernel says of memory
-  uint64_t oom_kills = 0;  // its count when this run began
-  uint64_t oom_seen = 0;   // its count when it last said something (v2)
-  bool oom_told = false;   // in this run
+  int64_t run_since = 0;                      // monotonic, of this run
+  Watch oom;                                  // what the kernel says of memory
+  uint64_t oom_seen = 0;                      // its count at the last look
+  bool oom_in_run = false, oom_told = false;  // in this run
   int64_t oom_told_at = 0;
+  int64_t oom_look_at = kNever, oom_pause = 0;
   bool stopping = false;  // kStop, or the scope ended: no restart
   int32_t last_code = 0;
   uint32_t last_flags = 0;
@@ -168,6 +168,7 @@ void ProbeEnded(Session& session);
 // --- oom.cc ---
 // Listens to the kernel from now on, if it does not yet.
 void WatchOom();
+void LookForOom();
 // Whether the kernel killed a process of the run that ends.
 bool TakeOomKills();
 
