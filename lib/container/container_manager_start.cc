@@ -25,6 +25,7 @@
 #include "lib/runtime/exec_planner.h"
 #include "lib/runtime/host_devices.h"
 #include "lib/sys/file_util.h"
+#include "lib/sys/mount_peers.h"
 #include "lib/sys/pidfd.h"
 
 namespace containerkit::container {
@@ -92,6 +93,30 @@ absl::Status MakeDirectories(const std::string& path) {
     CK_RETURN_IF_ERROR(sys::MakeDirAt(AT_FDCWD, directory, 0755).status());
   }
   return absl::OkStatus();
+}
+
+// As dockerd: what is to be seen outside, or from there, needs a mount that can
+// tell. A source that is missing is told of by the mount.
+absl::Status CheckPropagation(const BindMountConfig& bind) {
+  const bool shared = bind.propagation == MountPropagation::kRshared ||
+                      bind.propagation == MountPropagation::kShared;
+  const bool slave = bind.propagation == MountPropagation::kRslave ||
+                     bind.propagation == MountPropagation::kSlave;
+  if (!shared && !slave) return absl::OkStatus();
+  const UniqueFd source(open(bind.source.c_str(), O_PATH | O_CLOEXEC));
+  if (!source.ok()) return absl::OkStatus();
+  CK_ASSIGN_OR_RETURN(const sys::MountPeers peers,
+                      sys::MountPeersOf(source.get()));
+  if (peers.shared || (slave && peers.slave)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("path ", bind.source, " is mounted on ",
+                                peers.mount_point, " but it is not a shared ",
+                                slave ? "or slave " : "", "mount"),
+                   {.reason = Reason::kMountFailed,
+                    .operation = "container.mount",
+                    .path = bind.source,
+                    .hint = absl::StrCat("make it one: mount --make-shared ",
+                                         peers.mount_point)});
 }
 
 // The namespaces that may be another container's.
@@ -546,6 +571,9 @@ absl::StatusOr<std::unique_ptr<ProcessSession>> ContainerManager::StartLocked(
     CK_RETURN_IF_ERROR(KillLeftovers(id));
   }
   CK_RETURN_IF_ERROR(MakeBindSources(container->config));
+  for (const BindMountConfig& bind : container->config.binds) {
+    CK_RETURN_IF_ERROR(WithObject(CheckPropagation(bind), "container", id));
+  }
   CK_ASSIGN_OR_RETURN(const store::Snapshot snapshot,
                       PrepareSnapshot(*container));
   // Only of a container without files of its own is what is known of its

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -356,6 +357,38 @@ TEST_F(FilesTest, SharedBindsReachTheHostAndOthersDoNot) {
     EXPECT_EQ(Drain(*session).exit_code, 0);
     EXPECT_NE(access(marker.c_str(), F_OK), 0);
   }
+}
+
+TEST_F(FilesTest, PropagationNeedsAMountThatCanTell) {
+  const std::string dir = MakeDirectory("told");
+  ASSERT_EQ(mount("ck-test", dir.c_str(), "tmpfs", 0, nullptr), 0);
+  const absl::Cleanup unmount = [&] { umount2(dir.c_str(), MNT_DETACH); };
+  const auto start = [&](MountPropagation propagation) {
+    ContainerConfig config = Command({"true"});
+    config.binds.push_back(
+        {.source = dir, .target = "/d", .propagation = propagation});
+    const absl::StatusOr<Container> container = engine().Create(config);
+    CK_EXPECT_OK(container);
+    return Container(*container).Start().status();
+  };
+  const auto refused =
+      StatusIs(StatusCode::kFailedPrecondition, Reason::kMountFailed);
+  ASSERT_EQ(mount(nullptr, dir.c_str(), nullptr, MS_PRIVATE, nullptr), 0);
+  for (const MountPropagation propagation :
+       {MountPropagation::kRshared, MountPropagation::kShared,
+        MountPropagation::kRslave, MountPropagation::kSlave}) {
+    EXPECT_THAT(start(propagation), refused) << static_cast<int>(propagation);
+  }
+  CK_EXPECT_OK(start(MountPropagation::kRprivate));
+
+  const std::string master = MakeDirectory("master");
+  ASSERT_EQ(mount(nullptr, dir.c_str(), nullptr, MS_SHARED, nullptr), 0);
+  ASSERT_EQ(mount(dir.c_str(), master.c_str(), nullptr, MS_BIND, nullptr), 0);
+  const absl::Cleanup unbind = [&] { umount2(master.c_str(), MNT_DETACH); };
+  CK_EXPECT_OK(start(MountPropagation::kRslave));
+  ASSERT_EQ(mount(nullptr, dir.c_str(), nullptr, MS_SLAVE, nullptr), 0);
+  CK_EXPECT_OK(start(MountPropagation::kRslave));
+  EXPECT_THAT(start(MountPropagation::kRshared), refused);
 }
 
 TEST_F(FilesTest, SwappedPathsNeverLeadToTheHost) {
