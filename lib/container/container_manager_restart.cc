@@ -62,8 +62,11 @@ absl::Status ContainerManager::Restart(const std::string& id,
   StartOptions start;
   start.cancel = options.cancel;
   const absl::Status started = StartLocked(locked, start).status();
-  if (GetReason(started) != Reason::kAlreadyStarted) {
-    CK_RETURN_IF_ERROR(started);
+  if (!started.ok() && GetReason(started) != Reason::kAlreadyStarted) {
+    // It has ended and will not come back.
+    return locked.container->row.auto_remove
+               ? FirstError(started, RemoveLocked(locked, {.force = true}))
+               : started;
   }
   Emit(id, "restart");
   return absl::OkStatus();

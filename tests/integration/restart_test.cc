@@ -1,6 +1,7 @@
 // A restart or a stop that somebody asks for, and what others do meanwhile.
 #include <signal.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <functional>
 #include <string>
@@ -113,6 +114,20 @@ TEST_F(RestartTest, WhatRemovesItselfAtItsEndIsKept) {
   }));
   EXPECT_EQ(container_->Inspect()->state, ContainerState::kRunning);
   EXPECT_NE(container_->Inspect()->pid, first_);
+}
+
+TEST_F(RestartTest, WhatRemovesItselfAtItsEndGoesIfItCannotStart) {
+  const std::string source = MakeDirectory("bound");
+  ContainerConfig config = Shell("sleep 100");
+  config.auto_remove = true;
+  config.binds.push_back({.source = source, .target = "/d"});
+  CK_ASSERT_OK_AND_ASSIGN(Container container, engine().Create(config));
+  CK_ASSERT_OK(container.Start());
+  ASSERT_EQ(rmdir(source.c_str()), 0);
+  EXPECT_THAT(container.Restart({.timeout = absl::ZeroDuration(), .signal = 0}),
+              StatusIs(StatusCode::kNotFound, Reason::kMountSourceMissing));
+  EXPECT_THAT(container.Inspect(),
+              StatusIs(StatusCode::kNotFound, Reason::kContainerNotFound));
 }
 
 TEST_F(RestartTest, WhatIsKilledWhileItStopsIsStartedAtOnce) {
