@@ -149,6 +149,17 @@ TEST_F(EventsTest, TheEndOfAnExecThatNobodyReadIsToldOnce) {
   EXPECT_EQ(Story(), Lines({"exec_die exitCode=5"}));
 }
 
+TEST_F(EventsTest, TheEndOfAnExecIsToldToASlowReader) {
+  Container container = Started(Shell("sleep 100"));
+  CK_ASSERT_OK_AND_ASSIGN(
+      Session session, container.Exec(ExecOf({"sh", "-c", "yes & exit 5"})));
+  // What it left running is not waited for, which has a time-out of its own.
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_EQ(Drain(session).exit_code, 5);
+  EXPECT_EQ(Told().back().action, "exec_die");
+  EXPECT_EQ(Told().back().attributes.at("exitCode"), "5");
+}
+
 TEST_F(EventsTest, AttachedStreamsAreTold) {
   ContainerConfig config = Shell("sleep 100");
   config.tty = config.open_stdin = true;

@@ -37,6 +37,7 @@ struct Session {
   Watch pid_watch, sync_watch, in_watch, out_watch[2];
   bool drained = false;
   int64_t drain_until = kNever;  // after the exit: how long streams may last
+  int64_t left[2] = {-1, -1};    // bytes still to be read; -1: all that come
 
   // The piece of output that some client could not take yet; nothing more is
   // read before all have it.
@@ -139,7 +140,9 @@ void EndInput(Session& session);
 long ResizeTerminal(Session& session, uint32_t rows, uint32_t columns);
 // Reads what is there; true once all streams have ended.
 bool DrainOutput(Session& session);
-// The time for that is over: drops slow clients, closes what is still open.
+// The time for that is over: closes what is still open. Clients that are slow
+// are dropped, but not those of an exec'd process, which nobody else tells how
+// it ended: they get what it has written.
 void GiveUpDraining(Session& session);
 void CloseStreams(Session& session);
 

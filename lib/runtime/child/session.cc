@@ -11,6 +11,9 @@ namespace containerkit::runtime::child {
 namespace {
 
 inline constexpr uint32_t kChunkSize = 32 * 1024;
+inline constexpr int64_t kDrainExecNs = 250000000;
+// What a pipe holds, which a process may have written before it ended.
+inline constexpr int64_t kPipeSize = 64 * 1024;
 
 int OutputFd(Session& session, int i) {
   if (session.proc.flags & kLaunchTty) return i == 0 ? session.proc.master : -1;
@@ -66,13 +69,17 @@ long ReadOutput(Session& session, int i) {
     session.chunk = static_cast<char*>(AllocatePages(kChunkSize));
     if (session.chunk == nullptr) return -EAGAIN;
   }
-  const long n = Read(fd, session.chunk, kChunkSize);
+  int64_t& left = session.left[i];
+  const bool limited = left >= 0 && left < int64_t(kChunkSize);
+  const long n =
+      Read(fd, session.chunk, limited ? size_t(left) : size_t(kChunkSize));
   if (n == -EAGAIN) return n;
   if (n <= 0) {
     // EIO is how a terminal without a process ends.
     CloseOutput(session, i);
     return 0;
   }
+  if (left > 0) left -= n;
   session.chunk_size = uint32_t(n);
   session.chunk_stream = i == 0 ? Stream::kStdout : Stream::kStderr;
   Deliver(session);
@@ -122,7 +129,6 @@ void OnExit(Watch& watch, uint32_t) {
   // Others may hold the streams open: long for the container, whose cgroup
   // was killed, short for what an exec'd process left running.
   constexpr int64_t kDrainNs = 2000000000;
-  constexpr int64_t kDrainExecNs = 250000000;
   session.drain_until =
       NowMonotonicNs() +
       (session.kind == Session::kExec ? kDrainExecNs : kDrainNs);
@@ -210,6 +216,7 @@ Session* NewSession(Session::Kind kind) {
 long StartSession(Session& session) {
   session.drained = false;
   session.drain_until = kNever;
+  session.left[0] = session.left[1] = -1;
   session.input_size = session.input_at = 0;
   session.input_ends = false;
   const long result = Launch(session.proc);
@@ -237,12 +244,20 @@ void WatchOutput(Session& session) {
 }
 
 void GiveUpDraining(Session& session) {
-  for (Client* client = monitor->clients; client != nullptr;) {
+  const bool exec = session.kind == Session::kExec;
+  for (Client* client = monitor->clients; client != nullptr && !exec;) {
     Client* const next = client->next;
     if (client->session == &session && client->waiting) DropClient(*client);
     client = next;
   }
+  for (int64_t& left : session.left) {
+    if (exec && left < 0) left = kPipeSize;
+  }
   DrainOutput(session);
+  if (exec && session.waiting_clients > 0) {
+    session.drain_until = NowMonotonicNs() + kDrainExecNs;
+    return;
+  }
   for (int i = 0; i < 2; ++i) {
     if (OutputFd(session, i) >= 0) CloseOutput(session, i);
   }
