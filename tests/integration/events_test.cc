@@ -151,8 +151,8 @@ TEST_F(EventsTest, TheEndOfAnExecThatNobodyReadIsToldOnce) {
 
 TEST_F(EventsTest, TheEndOfAnExecIsToldToASlowReader) {
   Container container = Started(Shell("sleep 100"));
-  CK_ASSERT_OK_AND_ASSIGN(
-      Session session, container.Exec(ExecOf({"sh", "-c", "yes & exit 5"})));
+  CK_ASSERT_OK_AND_ASSIGN(Session session,
+                          container.Exec(ExecOf({"sh", "-c", "yes & exit 5"})));
   // What it left running is not waited for, which has a time-out of its own.
   absl::SleepFor(absl::Seconds(1));
   EXPECT_EQ(Drain(session).exit_code, 5);
