@@ -48,8 +48,10 @@ void StateWriter::Append(const Event& event) {
     last_[type] = record;
     order_[type] = ++sequence_;
   }
-  WriteAll(fd_, &record, sizeof record);
-  if (++records_ >= kMostRecords && last_ != nullptr) Compact();
+  const long result = WriteAll(fd_, &record, sizeof record);
+  // A new file may have what this one could not take.
+  const bool anew = result < 0 || ++records_ >= kMostRecords;
+  if (anew && last_ != nullptr) Compact();
 }
 
 void StateWriter::Compact() {
